@@ -1,0 +1,39 @@
+/* A quota: a thing that there may be only so many of. Every bounded thing of the gateway is charged to one of the rows of
+   quotas.def before it is used and given back when it ends; `used`, `limit` and `refused` of each are on the metrics page.
+   Any thread; one atomic addition per take. */
+#pragma once
+#include <stdatomic.h>
+
+#include "gateway/base/defs.h"
+
+enum quota_name {
+#define QUOTA(name, ...) QUOTA_##name,
+#include "limits/quotas.def"
+#undef QUOTA
+    QUOTA_COUNT
+};
+
+struct quota {
+    _Atomic uint64_t used;
+    _Atomic uint64_t limit; /* 0: nothing is allowed; UINT64_MAX: no limit of its own */
+    _Atomic uint64_t refused;
+    _Atomic uint64_t highest; /* most ever in use */
+};
+
+struct quotas {
+    struct quota row[QUOTA_COUNT];
+};
+
+enum { QUOTA_REFUSED = 1 };
+
+/* 0, or QUOTA_REFUSED (counted): `amount` more would pass the limit. */
+MUST_USE int quota_take(struct quotas *quotas, enum quota_name name, uint64_t amount);
+/* Gives back what was taken. Giving back more than is in use is a bug; it stops at zero. */
+void quota_give(struct quotas *quotas, enum quota_name name, uint64_t amount);
+void quota_set_limit(struct quotas *quotas, enum quota_name name, uint64_t limit);
+uint64_t quota_used(struct quotas *quotas, enum quota_name name);
+/* "connections", and one sentence of what it counts: for metrics and refusals. */
+const char *quota_label(enum quota_name name);
+const char *quota_help(enum quota_name name);
+/* The option that sets it: a refusal names it as the remedy. */
+const char *quota_option(enum quota_name name);

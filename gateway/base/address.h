@@ -23,7 +23,8 @@ struct prefix {
 
 /* "127.0.0.1:8080", "[::1]:8443", "unix:/run/weir.sock". Port 0 is legal (the kernel chooses). 0 or -EINVAL. */
 MUST_USE int address_parse(struct span text, struct address *ret_address);
-/* The same form back; a v4-mapped IPv6 address as IPv4. NUL-terminated. */
+/* The same form back; a v4-mapped IPv6 address as IPv4, an abstract local socket with '@', no address as "".
+   NUL-terminated. */
 enum { ADDRESS_BYTES = 128 };
 void address_format(const struct address *address, char out[ADDRESS_BYTES]);
 /* Without port or brackets; "unix" for a local socket. */
@@ -34,4 +35,5 @@ bool address_is_loopback(const struct address *address); /* 127.0.0.0/8, ::1, ::
 MUST_USE int address_bytes(const struct address *address, uint8_t ret_bytes[16]);
 /* "10.0.0.0/8", "2001:db8::/32", "192.0.2.1" (= /32). Host bits must be zero. 0 or -EINVAL. */
 MUST_USE int prefix_parse(struct span text, struct prefix *ret_prefix);
+/* An IPv4 address, mapped or not, is in IPv4 prefixes only (96 bits or more): "::/0" is all of IPv6, no IPv4. */
 bool prefix_contains(const struct prefix *prefix, const struct address *address);

@@ -14,7 +14,8 @@ uint64_t clock_wall_ms(void);
 enum { CLOCK_ISO_BYTES = 32 };
 void clock_format_iso(uint64_t wall_ms, char *out);
 
-/* Tests only: from now on both clocks stand at these values; clock_fake_advance() moves both; clock_fake_end() goes back. */
+/* Tests only: from now on both clocks stand at these values; clock_fake_advance() moves both; clock_fake_end()
+   goes back. */
 void clock_fake(uint64_t now_ns, uint64_t wall_ms);
 void clock_fake_advance(uint64_t ns);
 void clock_fake_end(void);

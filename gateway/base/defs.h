@@ -12,8 +12,8 @@
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define UNUSED       __attribute__((unused))
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define ARRAY_SIZE(array)                   (sizeof(array) / sizeof((array)[0]))
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* A local that owns: CLEANUP(text_done) struct text out = ...; the function takes a pointer to the local. */
 #define CLEANUP(function) __attribute__((cleanup(function)))

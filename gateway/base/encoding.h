@@ -1,5 +1,5 @@
 /* Base64 (RFC 4648: the standard alphabet of section 4 and the URL-safe one of section 5), hexadecimal and
-   percent-decoding. Strict: what is not canonical is refused. Any thread. */
+   percent-decoding. Strict: what is not canonical is refused, and then nothing was added to `out`. Any thread. */
 #pragma once
 #include "gateway/base/text.h"
 

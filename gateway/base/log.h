@@ -1,11 +1,14 @@
-/* One line per event on stderr, logfmt or JSON: time, level, event, then fields. Library code does not log; the edges do,
-   once, with context. Any thread; a line is one write(2), cut at LOG_LINE_BYTES with "…". */
+/* One line per event on stderr, logfmt or JSON: time, level, event, then fields. Library code does not log; the edges
+   do, once, with context. Any thread; a line is one write(2). Field values may be hostile: control characters (C0, C1,
+   DEL), line separators and bidirectional controls are written as JSON escapes, what is not UTF-8 as U+FFFD. A value is
+   cut at LOG_VALUE_BYTES, so that it does not push out the fields behind it, and the line at LOG_LINE_BYTES, both with
+   "…"; a cut line is still well-formed. Keys and events are ours and written as they are. */
 #pragma once
 #include "gateway/base/span.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_OFF };
 enum log_format { LOG_LOGFMT, LOG_JSON };
-enum { LOG_LINE_BYTES = 4096 };
+enum { LOG_LINE_BYTES = 4096, LOG_VALUE_BYTES = 1024 };
 
 struct log_field {
     const char *key;
@@ -13,9 +16,18 @@ struct log_field {
     struct span text;
     int64_t number;
 };
-#define LOG_TEXT(field_key, value)   {.key = (field_key), .type = LOG_FIELD_TEXT, .text = span_of(value)}
-#define LOG_SPAN(field_key, value)   {.key = (field_key), .type = LOG_FIELD_TEXT, .text = (value)}
-#define LOG_NUMBER(field_key, value) {.key = (field_key), .type = LOG_FIELD_NUMBER, .number = (int64_t)(value)}
+#define LOG_TEXT(field_key, value)                                                                                     \
+    {                                                                                                                  \
+        .key = (field_key), .type = LOG_FIELD_TEXT, .text = span_of(value)                                             \
+    }
+#define LOG_SPAN(field_key, value)                                                                                     \
+    {                                                                                                                  \
+        .key = (field_key), .type = LOG_FIELD_TEXT, .text = (value)                                                    \
+    }
+#define LOG_NUMBER(field_key, value)                                                                                   \
+    {                                                                                                                  \
+        .key = (field_key), .type = LOG_FIELD_NUMBER, .number = (int64_t)(value)                                       \
+    }
 
 /* Process-wide; the level may change at any time from any thread. Default: info, logfmt, stderr. */
 void log_set_level(enum log_level level);

@@ -44,6 +44,33 @@ struct span span_trim(struct span a);
 /* The part before the first `separator`; *rest becomes what follows it. Without one: all of it, and *rest absent.
    Loop: while (!span_absent(rest)) { part = span_cut(&rest, ','); ... } */
 struct span span_cut(struct span *rest, char separator);
+/* The bytes (1..4) of the well-formed UTF-8 character that `a` begins with, or 0 (Unicode 3.9, table 3-7: no overlong
+   form, no surrogate, nothing above U+10FFFF). */
+static inline size_t span_utf8(struct span a)
+{
+    const unsigned char *at = (const unsigned char *)a.at;
+    if (a.size == 0)
+        return 0;
+    if (at[0] < 0x80)
+        return 1;
+    if (a.size < 2 || (at[1] & 0xc0) != 0x80 || at[0] < 0xc2)
+        return 0;
+    if (at[0] < 0xe0)
+        return 2;
+    if (a.size < 3 || (at[2] & 0xc0) != 0x80)
+        return 0;
+    if (at[0] < 0xf0) {
+        bool overlong = at[0] == 0xe0 && at[1] < 0xa0;
+        bool surrogate = at[0] == 0xed && at[1] >= 0xa0;
+        return overlong || surrogate ? 0 : 3;
+    }
+    if (a.size < 4 || (at[3] & 0xc0) != 0x80 || at[0] > 0xf4)
+        return 0;
+    bool overlong = at[0] == 0xf0 && at[1] < 0x90;
+    bool beyond = at[0] == 0xf4 && at[1] >= 0x90;
+    return overlong || beyond ? 0 : 4;
+}
+
 /* A NUL-terminated copy on the heap, or NULL without memory. */
 MUST_USE char *span_copy(struct span a);
 /* The whole span as a decimal number without sign, blanks or leading zeros beyond "0". 0, -EINVAL or -ERANGE. */

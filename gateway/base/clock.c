@@ -1,0 +1,64 @@
+/* The clocks of the kernel, or the two values a test holds them at. Any thread; the fake state is a few atomic words,
+   read with one relaxed load on the real path. */
+#include "gateway/base/clock.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { NS_PER_MS = 1000000, MS_PER_SECOND = 1000 };
+static const uint64_t LAST_MS = 253402300799999; /* 9999-12-31T23:59:59.999Z: four digits hold no later year */
+
+static atomic_bool fake;
+static _Atomic uint64_t fake_now_ns;
+static _Atomic uint64_t fake_wall_ns;
+
+static uint64_t read_clock(clockid_t id)
+{
+    struct timespec time = {0};
+    (void)clock_gettime(id, &time); /* fails only for clocks that do not exist */
+    return (uint64_t)time.tv_sec * MS_PER_SECOND * NS_PER_MS + (uint64_t)time.tv_nsec;
+}
+
+static bool is_fake(void)
+{
+    return __builtin_expect(atomic_load_explicit(&fake, memory_order_relaxed), false);
+}
+
+uint64_t clock_now_ns(void)
+{
+    return is_fake() ? atomic_load(&fake_now_ns) : read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_wall_ms(void)
+{
+    return (is_fake() ? atomic_load(&fake_wall_ns) : read_clock(CLOCK_REALTIME)) / NS_PER_MS;
+}
+
+void clock_format_iso(uint64_t wall_ms, char *out)
+{
+    wall_ms = MIN(wall_ms, LAST_MS);
+    time_t seconds = (time_t)(wall_ms / MS_PER_SECOND);
+    struct tm tm = {0};
+    (void)gmtime_r(&seconds, &tm);
+    size_t length = strftime(out, CLOCK_ISO_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(out + length, CLOCK_ISO_BYTES - length, ".%03uZ", (unsigned)(wall_ms % MS_PER_SECOND));
+}
+
+void clock_fake(uint64_t now_ns, uint64_t wall_ms)
+{
+    atomic_store(&fake_now_ns, now_ns);
+    atomic_store(&fake_wall_ns, wall_ms * NS_PER_MS);
+    atomic_store(&fake, true);
+}
+
+void clock_fake_advance(uint64_t ns)
+{
+    atomic_fetch_add(&fake_now_ns, ns);
+    atomic_fetch_add(&fake_wall_ns, ns);
+}
+
+void clock_fake_end(void)
+{
+    atomic_store(&fake, false);
+}

@@ -1,0 +1,85 @@
+/* The settings of one configuration: a plain record, filled by gateway/config from options.def, immutable once it is part of a
+   snapshot. Sizes are bytes, durations milliseconds. */
+#pragma once
+#include "gateway/base/address.h"
+#include "gateway/base/log.h"
+
+enum { SETTINGS_MAX_LISTENERS = 32, SETTINGS_MAX_MODULES = 64, SETTINGS_MAX_COMMANDS = 1024, SETTINGS_MAX_NAMES = 256 };
+
+enum transport { TRANSPORT_HTTP = 1 << 0 };
+
+struct name_list {
+    char **name;
+    size_t count;
+};
+
+struct listener_settings {
+    char *address_text; /* as configured */
+    struct address address;
+    unsigned transports; /* enum transport */
+    char *path;          /* "/mcp" */
+    struct name_list allowed_hosts;   /* host names without port, "*" for any; empty: loopback names */
+    struct name_list allowed_origins; /* whole origins, "*" for any; empty: loopback origins */
+};
+
+struct module_settings {
+    char *path;
+    char *config; /* JSON, "null" without one */
+};
+
+struct command_settings {
+    char *name;
+    char *title;
+    char *description;
+    char *input_schema; /* JSON */
+    char *annotations;  /* JSON or NULL */
+    struct name_list run;         /* argument vector template */
+    struct name_list environment; /* names that are passed on */
+    char *directory;    /* or NULL */
+    bool json_stdin;    /* the arguments object goes to standard input */
+    bool json_output;   /* standard output is a JSON value: structuredContent */
+    uint64_t timeout_ms;
+    size_t max_output;
+};
+
+struct settings {
+    unsigned threads; /* 0: one per online processor */
+    struct listener_settings *listener;
+    size_t listeners;
+    struct listener_settings admin; /* address_text NULL: none */
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+    struct {
+        size_t max_payload;
+        unsigned max_batch;
+        uint64_t max_connections;
+        uint64_t max_sessions;
+        uint64_t session_idle_ms;
+        uint64_t max_streams;
+        uint64_t max_in_flight;
+        uint64_t max_tasks;
+        uint64_t task_ttl_ms;
+        uint64_t max_subscriptions;
+        size_t max_send_queue;
+        size_t max_replay; /* bytes kept per session for Last-Event-ID */
+        uint64_t request_timeout_ms;
+        uint64_t input_timeout_ms; /* how long a client may take to answer a request of ours, and requestState lives */
+        uint64_t head_timeout_ms;
+        uint64_t body_timeout_ms;
+        uint64_t idle_timeout_ms;
+        uint64_t drain_timeout_ms;
+        uint64_t workers;
+        uint64_t max_processes;
+    } limits;
+    char *state_key; /* secret that seals requestState, shared by gateways behind one balancer; NULL: random per process */
+    unsigned page_size;
+    uint64_t list_ttl_ms; /* ttlMs of lists and server/discover for modern clients */
+    char *instructions;   /* server/discover and initialize; NULL: none */
+    bool builtin;
+    struct module_settings *module;
+    size_t modules;
+    struct command_settings *command;
+    size_t commands;
+};

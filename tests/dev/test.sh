@@ -1,0 +1,97 @@
+# Sourced by ./dev: `./dev test` and `./dev fuzz`. Every test is a ctest test; its labels say which preset runs it.
+# shellcheck shell=bash
+
+# Whose lines unit tests and scenarios must reach; tests/dev/coverage has the percentage.
+readonly COVERAGE_FOLDERS=(gateway transports limits auth)
+readonly COVERAGE_LABELS='^(unit|scenario)$'
+# Measured or judged on what is shipped, so not under sanitizers.
+readonly RELEASE_LABELS='^(conformance|interop|bench)$'
+readonly CONCURRENCY_LABELS='^concurrency$'
+readonly FUZZ_SECONDS=60
+
+need_conformance() {
+    need_packages ca-certificates curl
+    need_npm_lock "$ROOT/tests/conformance" conformance
+}
+
+need_interop() {
+    need_packages ca-certificates curl python3 python3-venv
+    need_node
+}
+
+need_bench() {
+    need_packages curl nginx-light procps python3
+}
+
+# Runs the covered tests and prints the table; the verdict is left to the test named `coverage`.
+measure_coverage() {
+    local build="${BUILD:?}/coverage"
+    say "line coverage of ${COVERAGE_FOLDERS[*]}"
+    find "$build" -name '*.gcda' -delete
+    rm -f "$build/tests.failed" "$build/coverage.json"
+    if ! run_ctest "$build" --label-regex "$COVERAGE_LABELS" --quiet --output-log "$build/tests.log"; then
+        touch "$build/tests.failed"
+        tail -n 30 "$build/tests.log"
+    fi
+    tests/dev/coverage report "$build" "${COVERAGE_FOLDERS[@]}" || true # without a report the verdict is no
+}
+
+run_ctest() {
+    local folder=$1
+    shift
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+    export UBSAN_OPTIONS=print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}
+    ctest --test-dir "$folder" --parallel "$(nproc)" --output-on-failure --no-tests=error "$@"
+}
+
+# One ctest for the tests of all presets, so that its last lines speak of all of them.
+run_all_tests() {
+    tests/dev/gather "$BUILD" "asan:-LE:$RELEASE_LABELS" "release:-L:$RELEASE_LABELS" \
+        "tsan:-L:$CONCURRENCY_LABELS" 'coverage:-L:^coverage$'
+    say "all tests"
+    run_ctest "$BUILD/tests"
+}
+
+cmd_test() {
+    local preset
+    need_packages gcovr python3
+    need_conformance
+    need_interop
+    need_bench
+    for preset in asan release tsan coverage; do
+        say "building $preset"
+        build_preset "$preset"
+    done
+    measure_coverage
+    run_all_tests
+}
+
+# The artifacts of a crash stay in build/fuzz/crashes; what the corpus gained, in build/fuzz/corpus.
+explore() {
+    local target=$1 seconds=$2 found=$BUILD/fuzz/corpus/$1 crashes=$BUILD/fuzz/crashes/$1
+    say "$target for $seconds s"
+    mkdir -p "$found" "$crashes"
+    "$BUILD/fuzz/tests/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$crashes/" "$found" "tests/fuzz/corpus/$target"
+}
+
+fuzz_targets() {
+    find tests/fuzz -name 'fuzz-*.c' -printf '%f\n' | sed 's/\.c$//' | sort
+}
+
+# ./dev fuzz [TARGET] [SECONDS]: every target is explored, even after one has failed.
+cmd_fuzz() {
+    local target status=0 seconds=$FUZZ_SECONDS targets
+    mapfile -t targets < <(fuzz_targets)
+    if [[ ${1:-} == fuzz-* ]]; then
+        targets=("$1")
+        shift
+    fi
+    seconds=${1:-$FUZZ_SECONDS}
+    build_preset fuzz
+    for target in "${targets[@]}"; do
+        explore "$target" "$seconds" || status=1
+    done
+    return "$status"
+}

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/param.h> /* MIN, MAX */
 
 /* Results, everywhere: negative (-errno) is fatal for the operation and travels up unchanged, 0 is fine, a positive
    value is the module's own outcome, which the caller must handle. Out-parameters are named ret_x and stay untouched
@@ -31,9 +32,6 @@ static inline void cleanup_free(void *pointer)
     free(*(void **)pointer);
 }
 #define CLEANUP_FREE CLEANUP(cleanup_free)
-
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 #define KIB ((size_t)1024)
 #define MIB ((size_t)1024 * 1024)

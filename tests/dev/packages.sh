@@ -14,7 +14,7 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
     elif command -v sudo >/dev/null; then
-        sudo --preserve-env=DEBIAN_FRONTEND "$@"
+        sudo "$@"
     else
         die "needs root, or sudo, for: $*"
     fi
@@ -27,7 +27,7 @@ package_installed() {
 apt_get() {
     local log=$BUILD/apt.log
     mkdir -p "$BUILD"
-    if ! DEBIAN_FRONTEND=noninteractive as_root apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
         -o Acquire::Retries=3 "$@" >"$log" 2>&1; then
         tail -n 30 "$log" >&2
         die "apt-get $1 failed; all of it is in $log"

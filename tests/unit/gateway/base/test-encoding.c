@@ -160,6 +160,18 @@ static void test_percent(void **state)
     }
 }
 
+/* What stands behind the span is not looked at, even if it would complete the last part. */
+static void test_ends_where_the_span_ends(void **state)
+{
+    CLEANUP(text_done) struct text out = TEXT(KIB);
+    (void)state;
+    assert_int_equal(percent_decode((struct span){"%20", 2}, &out), -EINVAL);
+    assert_int_equal(percent_decode((struct span){"%20", 1}, &out), -EINVAL);
+    assert_int_equal(hex_decode((struct span){"00", 1}, &out), -EINVAL);
+    assert_int_equal(base64_decode(BASE64_STANDARD, (struct span){"Zg==", 3}, &out), -EINVAL);
+    assert_int_equal(out.size, 0);
+}
+
 /* The maximum counts what comes out, to the byte. */
 static void test_maximum(void **state)
 {
@@ -188,7 +200,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base64_both_ways), cmocka_unit_test(test_base64_refused),
         cmocka_unit_test(test_base64_alphabets), cmocka_unit_test(test_hex),
-        cmocka_unit_test(test_percent),          cmocka_unit_test(test_maximum),
+        cmocka_unit_test(test_percent),          cmocka_unit_test(test_ends_where_the_span_ends),
+        cmocka_unit_test(test_maximum),
     };
     return cmocka_run_group_tests_name("gateway/base/encoding", tests, NULL, NULL);
 }

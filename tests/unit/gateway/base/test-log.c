@@ -207,6 +207,17 @@ static void test_line_is_cut(void **state)
     }
 }
 
+/* The mark stands at the end of the line also when nothing but the end of the last value is missing. */
+static void test_last_value_is_cut_by_the_line(void **state)
+{
+    static char value[LOG_VALUE_BYTES];
+    struct span whole = {value, sizeof(value)};
+    (void)state;
+    memset(value, 'x', sizeof(value));
+    log_info("e", LOG_SPAN("a", whole), LOG_SPAN("b", whole), LOG_SPAN("c", whole), LOG_SPAN("d", whole));
+    assert_true(span_ends(written(), SPAN("xxx\xe2\x80\xa6\" \xe2\x80\xa6\n")));
+}
+
 static void test_errno_survives(void **state)
 {
     (void)state;
@@ -261,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_value_is_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_line_is_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_last_value_is_cut_by_the_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_errno_survives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),
     };

@@ -7,8 +7,7 @@
 
 enum {
     ENVELOPE_MAX_ID_BYTES = 1024, /* an id, a progress token or a request id as it stands in the text, with quotes */
-    ENVELOPE_MAX_DECODED_BYTES =
-        1024 * 1024, /* all escaped strings of one envelope together, as they stand in the text */
+    ENVELOPE_MAX_DECODED_BYTES = 1 << 20, /* all escaped strings of one envelope together, as they stand in the text */
 };
 
 struct envelope_limits {
@@ -79,7 +78,7 @@ void envelope_done(struct envelope *envelope);
 const char *envelope_key(enum envelope_member_id member);
 
 /* The first member with the wrong type among the `count` named, or MEMBER_COUNT. */
-enum envelope_member_id envelope_wrong_type(const struct envelope *envelope, const enum envelope_member_id *members,
+enum envelope_member_id envelope_wrong_type(const struct envelope *envelope, const enum envelope_member_id *ids,
                                             size_t count);
 
 /* Whether two raw ids (request ids, progress tokens) are the same: strings by their characters, whatever escapes either

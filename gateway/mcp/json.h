@@ -99,6 +99,8 @@ struct span json_find_span(struct span raw_object, struct span key);
 
 /* Strings. `raw` has its quotes; of a value that is no string nothing is equal or plain, and decoding adds nothing. */
 bool json_string_equal(struct span raw, struct span text);
+/* Both by their decoded characters. */
+bool json_string_same(struct span raw_a, struct span raw_b);
 /* True, and the bytes between the quotes, when there is no escape among them. */
 bool json_string_plain(struct span raw, struct span *ret_text);
 /* Appends the decoded UTF-8. 0, JSON_WRONG_TYPE, or out's error. Never longer than `raw`. */
@@ -106,9 +108,9 @@ MUST_USE int json_string_decode(struct span raw, struct text *out);
 /* The same into `out`, which has room for raw.size bytes; returns how many were written. */
 size_t json_string_decode_into(struct span raw, char *out);
 
-/* Numbers are compared and judged as decimals, so no digit is lost: 42, 42.0 and 4.2e1 are one number, 9007199254740993
-   and …992 are two. An exponent whose size passes 10^15 is not followed: such a number equals only its own bytes, is no
-   integer, and compares by its sign and the exponent's sign alone. Anything that is no number equals nothing. */
+/* Numbers are compared and judged as decimals, so no digit is lost: 42, 42.0 and 4.2e1 are one number, and
+   9007199254740993 is not 9007199254740992. An exponent beyond 10^15 either way counts as that bound. What is no number
+   equals nothing. */
 bool json_number_equal(struct span raw_a, struct span raw_b);
 /* <0, 0, >0. Both must be numbers. */
 int json_number_compare(struct span raw_a, struct span raw_b);

@@ -44,8 +44,7 @@ struct envelope_member {
 /* Borrows the message: it must outlive the envelope and not change. */
 struct envelope {
     enum envelope_kind kind;
-    struct span
-        id; /* raw, digit for digit as it came, to be echoed; absent: none, or it could not be read (null then) */
+    struct span id;     /* raw, digit for digit as it came, to be echoed; absent: none, or none that could be read */
     struct span method; /* decoded; absent in a response */
     struct span value;  /* the whole message without blanks around it */
     const char *reason; /* after an outcome: a short static phrase; else NULL */

@@ -1,8 +1,10 @@
 // Runs the official conformance suite, both revisions, scored and unscored, against a weir of its own, and fails on
 // any failure, any warning, any scenario without results, and a weir that does not end cleanly.
 //
-// usage: run.mjs BINARY [CONFIG]     a fresh `BINARY serve --config CONFIG` on a free port
-//        run.mjs http://HOST:PORT/mcp   a server that is running already
+// usage: run.mjs BINARY [FOLDER]         a fresh `BINARY serve --config FOLDER/weir.yaml` on a free port
+//        run.mjs http://HOST:PORT/mcp [FOLDER]   a server that is running already
+// FOLDER is build/conformance unless it is given; what the suite and the server said stays in FOLDER/results.
+// Without a weir.yaml of its own, tests/conformance/weir.yaml is used.
 import {spawn} from 'node:child_process';
 import {createRequire} from 'node:module';
 import fs from 'node:fs';
@@ -13,7 +15,6 @@ import {formatTable, judge, summarise} from './results.mjs';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const INSTALLED = path.join(ROOT, 'build/conformance');
 const SUITE = path.join(INSTALLED, 'node_modules/@modelcontextprotocol/conformance');
-const RESULTS = path.join(INSTALLED, 'results');
 const REVISIONS = ['2025-11-25', '2026-07-28'];
 const READY_MS = 60_000;
 const STOP_MS = 60_000;
@@ -57,17 +58,21 @@ function readyOf(child, logFile) {
             text = (text + chunk).slice(-65536);
             if (/\bready\b/.test(text)) resolve();
         });
-        child.on('exit', (status, signal) => reject(new Error(`weir ended with ${signal ?? status}:\n${text}`)));
+        child.on('error', reject);
+        child.on('close', (status, signal) => reject(new Error(`weir ended with ${signal ?? status}:\n${text}`)));
     });
 }
 
-async function startServer(binary, config) {
+async function startServer(binary, config, results) {
     const listen = `127.0.0.1:${await freePort()}`;
-    const logFile = path.join(RESULTS, 'server.log');
+    const logFile = path.join(results, 'server.log');
     const child = spawn(binary, ['serve', '--config', config, '--listen', listen], {stdio: ['ignore', 'ignore', 'pipe'], cwd: ROOT});
     const ended = exitOf(child);
     ended.catch(() => {}); // the one who waits for ready is told first
-    await within(READY_MS, Promise.race([readyOf(child, logFile), ended]), 'getting ready');
+    await within(READY_MS, readyOf(child, logFile), 'getting ready').catch((error) => {
+        child.kill('SIGKILL');
+        throw error;
+    });
     return {url: `http://${listen}/mcp`, child, ended, logFile};
 }
 
@@ -81,22 +86,22 @@ async function stopServer({child, ended, logFile}) {
     return status === 0 ? [] : [`FAILURE weir did not end cleanly (${status}); see ${path.relative(ROOT, logFile)}`];
 }
 
-async function runSuite(url, revision) {
-    const folder = path.join(RESULTS, revision);
-    const log = fs.openSync(path.join(RESULTS, `${revision}.log`), 'w');
+async function runSuite(url, revision, results) {
+    const folder = path.join(results, revision);
+    const log = fs.openSync(path.join(results, `${revision}.log`), 'w');
     fs.mkdirSync(folder, {recursive: true});
     const arguments_ = [path.join(SUITE, 'dist/index.js'), 'server', '--url', url, '--requirements', revision, '-o', folder];
-    const child = spawn(process.execPath, arguments_, {stdio: ['ignore', log, log], cwd: RESULTS});
+    const child = spawn(process.execPath, arguments_, {stdio: ['ignore', log, log], cwd: results});
     await within(SUITE_MS, exitOf(child), `the suite for ${revision}`).finally(() => child.kill('SIGKILL'));
     const requirements = parseYaml(fs.readFileSync(path.join(SUITE, 'requirements', `${revision}.yaml`), 'utf8'));
     return judge(folder, requirements);
 }
 
-async function judgeServer(url) {
+async function judgeServer(url, results) {
     const rows = [];
     const complaints = [];
     for (const revision of REVISIONS) {
-        const scenarios = await runSuite(url, revision);
+        const scenarios = await runSuite(url, revision, results);
         rows.push(summarise(revision, 'scored', scenarios.filter((scenario) => scenario.scored)));
         rows.push(summarise(revision, 'unscored', scenarios.filter((scenario) => !scenario.scored)));
         complaints.push(...scenarios.flatMap((scenario) => scenario.complaints.map((text) => `${revision} ${text}`)));
@@ -104,13 +109,21 @@ async function judgeServer(url) {
     return {rows, complaints};
 }
 
-async function main([target, config = path.join(import.meta.dirname, 'weir.yaml')]) {
-    fs.rmSync(RESULTS, {recursive: true, force: true});
-    fs.mkdirSync(RESULTS, {recursive: true});
-    const server = /^https?:/.test(target) ? {url: target} : await startServer(path.resolve(target), path.resolve(config));
+async function start(target, folder, results) {
+    if (/^https?:/.test(target)) return {url: target};
+    const own = path.join(folder, 'weir.yaml');
+    const config = fs.existsSync(own) ? own : path.join(import.meta.dirname, 'weir.yaml');
+    return startServer(path.resolve(target), config, results);
+}
+
+async function main([target, folder = INSTALLED]) {
+    const results = path.resolve(folder, 'results');
+    fs.rmSync(results, {recursive: true, force: true});
+    fs.mkdirSync(results, {recursive: true});
+    const server = await start(target, path.resolve(folder), results);
     let verdict;
     try {
-        verdict = await judgeServer(server.url);
+        verdict = await judgeServer(server.url, results);
     } finally {
         const unclean = server.child ? await stopServer(server) : [];
         verdict?.complaints.push(...unclean);
@@ -120,4 +133,7 @@ async function main([target, config = path.join(import.meta.dirname, 'weir.yaml'
     return verdict.complaints.length === 0 ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2)).catch((error) => {
+    console.log(`FAILURE ${error.message}`);
+    return 1;
+});

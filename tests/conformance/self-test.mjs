@@ -10,17 +10,23 @@ const REQUIREMENTS = {
     server: ['tools-list'],
     not_scored: [
         {scenario: 'tasks-lifecycle', leg: 'server', reason: 'extension'},
+        {scenario: 'tasks-status-notifications', leg: 'server', reason: 'extension'},
         {scenario: 'auth/dpop', leg: 'client', reason: 'extension'},
     ],
 };
 const STAMP = '2026-07-28T10-11-12-345Z';
 const check = (status) => ({id: 'a-check', name: 'A', description: 'what it is', status});
-const good = {'server-tools-list': [check('SUCCESS')], 'server-tasks-lifecycle': [check('SUCCESS')]};
+const good = {
+    'server-tools-list': [check('SUCCESS')],
+    'server-tasks-lifecycle': [check('SUCCESS')],
+    'server-tasks-status-notifications': [check('SKIPPED')],
+};
 
 function judged(results) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'conformance-'));
     try {
         for (const [name, checks] of Object.entries(results)) {
+            if (checks === undefined) continue;
             const own = path.join(folder, `${name}-${STAMP}`);
             fs.mkdirSync(own);
             if (checks) fs.writeFileSync(path.join(own, 'checks.json'), JSON.stringify(checks));
@@ -40,7 +46,7 @@ const rows = [
     ['an unknown status', {...good, 'server-tools-list': [check('SUCCESS'), check('EXPLODED')]}, [/^EXPLODED tools-list/]],
     ['nothing but skipped checks', {...good, 'server-tools-list': [check('SKIPPED')]}, [/no check succeeded/]],
     ['a scenario that threw', {...good, 'server-tools-list': null}, [/left no results/]],
-    ['a scenario that never ran', {'server-tools-list': good['server-tools-list']}, [/tasks-lifecycle: the suite left no results/]],
+    ['a scenario that never ran', {...good, 'server-tasks-lifecycle': undefined}, [/tasks-lifecycle: the suite left no results/]],
     ['another scenario with a longer name', {...good, 'server-tools-list': null, 'server-tools-list-more': [check('SUCCESS')]}, [/left no results/]],
 ];
 
@@ -55,6 +61,6 @@ for (const [name, results, expected] of rows) {
 test('the table counts scenarios and checks', () => {
     const scenarios = judged({...good, 'server-tools-list': [check('SUCCESS'), check('WARNING'), check('FAILURE')]});
     const row = summarise('2026-07-28', 'both', scenarios);
-    assert.deepEqual(Object.values(row), ['2026-07-28', 'both', '1/2', 2, 1, 1, 0, 4]);
+    assert.deepEqual(Object.values(row), ['2026-07-28', 'both', '2/3', 2, 1, 1, 1, 5]);
     assert.match(formatTable([row]), /^revision {4}set /);
 });

@@ -45,6 +45,8 @@ static const struct check_row {
     {BYTES(" \t\r\n{ \"a\" : [ 1 , 2 ] } \n"), 0, "blanks everywhere"},
     {BYTES("{\"a\":1,\"a\":2}"), 0, "duplicate keys are grammar"},
     {BYTES("[[],{},[[]],{\"a\":{}}]"), 0, "empty containers inside"},
+    {BYTES("[{\"a\":1},[1],{\"b\":[2]},[{\"c\":3}]]"), 0, "an array where an object was, and back"},
+    {BYTES("[{\"a\":1},[1}]"), JSON_SYNTAX, "an array where an object was, closed as one"},
     {BYTES(""), JSON_EMPTY, "nothing"},
     {BYTES(" \n"), JSON_EMPTY, "only blanks"},
     {BYTES("\xef\xbb\xbf{}"), JSON_BOM, "a byte order mark"},
@@ -316,6 +318,7 @@ static void test_strings_of_other_kinds(void **state)
     (void)state;
     assert_false(json_string_equal(SPAN("12"), SPAN("12")));
     assert_false(json_string_equal(SPAN("\"ab\""), SPAN("a")));
+    assert_false(json_string_equal(SPAN("\"\\u0061\""), SPAN("ab")));
     assert_false(json_string_equal(SPAN("\"a\""), SPAN("ab")));
     assert_false(json_string_equal((struct span){NULL, 0}, SPAN("")));
     assert_false(json_string_plain(SPAN("null"), &plain));
@@ -427,6 +430,8 @@ static const struct compare_row {
     {"-1e400", "1", -1, "huge and negative"},
     {"1e-400", "0", 1, "tiny"},
     {"-1e-400", "0", -1, "tiny and negative"},
+    {"1e1000000000000000", "1e20000000000000000000", 0, "exponents beyond the bound count as the bound"},
+    {"1e999999999999999", "1e20000000000000000000", -1, "the last exponent before it"},
     {"1", "2", -1, "plainly smaller"},
     {"10", "9", 1, "more digits"},
     {"1.5", "1.25", 1, "fractions"},

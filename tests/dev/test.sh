@@ -83,7 +83,7 @@ cmd_test() {
 explore() {
     local target=$1 seconds=$2 found=$BUILD/fuzz/corpus/$1 crashes=$BUILD/fuzz/crashes/$1
     say "$target for $seconds s"
-    mkdir -p "$found" "$crashes"
+    mkdir -p "$found" "$crashes" "tests/fuzz/corpus/$target"
     "$BUILD/fuzz/tests/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$crashes/" "$found" "tests/fuzz/corpus/$target"
 }
@@ -101,7 +101,7 @@ cmd_fuzz() {
         shift
     fi
     seconds=${1:-$FUZZ_SECONDS}
-    build_preset fuzz
+    build_preset fuzz "${targets[@]}"
     for target in "${targets[@]}"; do
         explore "$target" "$seconds" || status=1
     done

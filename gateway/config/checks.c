@@ -1,0 +1,115 @@
+/* Rules of single options. Pure; owns nothing. */
+#include "gateway/config/checks.h"
+
+#include <arpa/inet.h>
+
+#include "gateway/config/mistakes.h"
+
+static bool refuse(struct text *problem, struct span value, const char *sentence)
+{
+    mistake_add_value(problem, value);
+    text_add_char(problem, ' ');
+    text_add(problem, span_of(sentence));
+    return false;
+}
+
+static bool is_name_byte(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+}
+
+/* Letters, digits, and those of `others`. */
+static bool consists_of(struct span value, const char *others)
+{
+    for (size_t i = 0; i < value.size; i++)
+        if (!is_name_byte(value.at[i]) && (value.at[i] == '\0' || !strchr(others, value.at[i])))
+            return false;
+    return value.size > 0;
+}
+
+bool check_path(struct span value, struct text *problem)
+{
+    static const char *const own[] = {"/healthz", "/readyz", "/metrics", "/status"};
+    if (value.size == 0 || value.at[0] != '/')
+        return refuse(problem, value, "must begin with a slash, as in /mcp");
+    if (!consists_of(value, "/-._~!$&'()*+,;=:@%"))
+        return refuse(problem, value, "must be a path: letters, digits and -._~/, without ? or #");
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        if (span_is(value, own[i]))
+            return refuse(problem, value, "is a page of the gateway itself: take another path");
+    return true;
+}
+
+/* "[::1]" as it stands in a URL. */
+static bool is_literal_ipv6(struct span value)
+{
+    return value.size > 2 && value.at[0] == '[' && value.at[value.size - 1] == ']' &&
+           consists_of((struct span){value.at + 1, value.size - 2}, ":.");
+}
+
+/* "::1": as names are compared, without the brackets of a URL. */
+static bool is_bare_ipv6(struct span value)
+{
+    struct in6_addr ignored;
+    char copy[INET6_ADDRSTRLEN] = "";
+    if (value.size >= sizeof(copy))
+        return false;
+    memcpy(copy, value.at, value.size);
+    return inet_pton(AF_INET6, copy, &ignored) == 1;
+}
+
+bool check_host(struct span value, struct text *problem)
+{
+    if (span_is(value, "*") || is_bare_ipv6(value) || consists_of(value, "-._"))
+        return true;
+    return refuse(problem, value, "is no host name: write it without scheme, port, path or brackets, as in gw.example");
+}
+
+static bool is_port(struct span value)
+{
+    uint64_t port;
+    return span_to_uint64(value, &port) == 0 && port > 0 && port <= 65535;
+}
+
+/* host, host:port, [::1], [::1]:port */
+static bool is_authority(struct span value)
+{
+    const char *bracket = value.size > 0 && value.at[0] == '[' ? memchr(value.at, ']', value.size) : NULL;
+    size_t host = bracket ? (size_t)(bracket - value.at) + 1 : 0;
+    while (!bracket && host < value.size && value.at[host] != ':')
+        host++;
+    struct span name = {value.at, host};
+    if (!(bracket ? is_literal_ipv6(name) : consists_of(name, "-._")))
+        return false;
+    return host == value.size ||
+           (value.at[host] == ':' && is_port((struct span){value.at + host + 1, value.size - host - 1}));
+}
+
+bool check_origin(struct span value, struct text *problem)
+{
+    const char *slashes = value.size > 0 ? memmem(value.at, value.size, "://", 3) : NULL;
+    if (span_is(value, "*"))
+        return true;
+    if (slashes) {
+        size_t scheme = (size_t)(slashes - value.at);
+        struct span authority = {slashes + 3, value.size - scheme - 3};
+        if (consists_of((struct span){value.at, scheme}, "+-.") && is_authority(authority))
+            return true;
+    }
+    return refuse(problem, value,
+                  "is no origin: write scheme, host and port without a path, as in https://app.example");
+}
+
+bool check_tool_name(struct span value, struct text *problem)
+{
+    if (consists_of(value, "_-."))
+        return true;
+    return refuse(problem, value, "is no tool name: letters, digits, _ - and . only");
+}
+
+bool check_variable(struct span value, struct text *problem)
+{
+    if (value.size > 0 && !memchr(value.at, '=', value.size))
+        return true;
+    return refuse(problem, value, "is no name of an environment variable: write PATH, not PATH=value");
+}

@@ -1,0 +1,16 @@
+/* Rules of single options beyond type and bounds. Each: true, or false and a sentence in `problem` that begins with the
+   value. Pure; any thread. */
+#pragma once
+#include "gateway/base/text.h"
+
+/* The path of an endpoint: begins with a slash, visible ASCII without query or fragment, not one of the gateway's own.
+ */
+bool check_path(struct span value, struct text *problem);
+/* A host name or literal address without port, or "*". */
+bool check_host(struct span value, struct text *problem);
+/* scheme://host[:port], as browsers write Origin (RFC 6454, 7), or "*". */
+bool check_origin(struct span value, struct text *problem);
+/* MCP, server/tools, "Tool Names": A-Z a-z 0-9 _ - . */
+bool check_tool_name(struct span value, struct text *problem);
+/* A name of the environment: no '='. */
+bool check_variable(struct span value, struct text *problem);

@@ -1,0 +1,86 @@
+/* The list of mistakes of one configuration. Owns the sentences until mistakes_done(). One thread. */
+#include "gateway/config/mistakes.h"
+
+#include <errno.h>
+
+/* Room for one more row, or NULL: the bound or the memory is reached. */
+static struct mistake *add_row(struct mistakes *mistakes)
+{
+    size_t kept = mistakes->count;
+    if (kept >= MISTAKES_MAX)
+        return NULL;
+    struct mistake *row = realloc(mistakes->row, (kept + 1) * sizeof(*row));
+    if (!row) {
+        mistakes->error = -ENOMEM;
+        return NULL;
+    }
+    mistakes->row = row;
+    return &row[kept];
+}
+
+struct text *mistake(struct mistakes *mistakes, struct position at)
+{
+    struct mistake *row = mistakes->error ? NULL : add_row(mistakes);
+    if (!row) {
+        mistakes->count += mistakes->error ? 0 : 1;
+        mistakes->beyond = TEXT(0);
+        return &mistakes->beyond;
+    }
+    *row = (struct mistake){.at = at, .sentence = TEXT(MISTAKE_MAX_BYTES)};
+    mistakes->count++;
+    return &row->sentence;
+}
+
+void mistake_add_value(struct text *sentence, struct span value)
+{
+    size_t fits = MIN(value.size, (size_t)MISTAKE_VALUE_BYTES);
+    while (fits > 0 && fits < value.size && ((unsigned char)value.at[fits] & 0xc0) == 0x80)
+        fits--;
+    text_add_json_string(sentence, (struct span){value.at, fits});
+    if (fits < value.size)
+        text_add_literal(sentence, "...");
+}
+
+/* By place; what stands in no file comes last. */
+static bool stands_before(struct position a, struct position b)
+{
+    if ((a.line == 0) != (b.line == 0))
+        return b.line == 0;
+    return a.line != b.line ? a.line < b.line : a.column < b.column;
+}
+
+/* The rows in the order of the file; equals stay in the order they were found. */
+static void sort(const struct mistakes *mistakes, size_t kept, size_t *order)
+{
+    for (size_t i = 0; i < kept; i++) {
+        size_t at = i;
+        for (; at > 0 && stands_before(mistakes->row[i].at, mistakes->row[order[at - 1]].at); at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
+}
+
+void mistakes_write(const struct mistakes *mistakes, const char *source, struct text *out)
+{
+    size_t order[MISTAKES_MAX], kept = MIN(mistakes->count, (size_t)MISTAKES_MAX);
+    sort(mistakes, kept, order);
+    for (size_t i = 0; i < kept; i++) {
+        const struct mistake *row = &mistakes->row[order[i]];
+        if (row->at.line > 0)
+            text_addf(out, "%s:%u:%u: ", source, row->at.line, row->at.column);
+        text_add(out, text_span(&row->sentence));
+        text_add_char(out, '\n');
+    }
+    if (mistakes->count > kept)
+        text_addf(out, "%s: and %zu mistakes more\n", source, mistakes->count - kept);
+    if (mistakes->error)
+        text_addf(out, "%s: there is not enough memory to read it\n", source);
+}
+
+void mistakes_done(struct mistakes *mistakes)
+{
+    for (size_t i = 0; i < MIN(mistakes->count, (size_t)MISTAKES_MAX); i++)
+        text_done(&mistakes->row[i].sentence);
+    free(mistakes->row);
+    *mistakes = (struct mistakes){0};
+}

@@ -1,0 +1,200 @@
+/* The tables made from options.def, and the questions about them. Constant data; owns nothing but what defaults put
+   into a record. */
+#include "gateway/config/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "gateway/config/checks.h"
+#include "gateway/config/nearest.h"
+#include "gateway/config/types.h"
+
+enum { SECOND = 1000, HOUR = 3600 * 1000, DAY = 24 * 3600 * 1000 };
+#define MONTH    (30ull * DAY)
+#define REQUIRED OPTION_REQUIRED
+#define RESTART  OPTION_RESTART
+#define UNIQUE   OPTION_UNIQUE
+
+static const struct option_choice log_levels[] = {
+    {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {"off", LOG_OFF}, {0},
+};
+static const struct option_choice log_formats[] = {{"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}, {0}};
+static const struct option_choice transport_names[] = {{"http", TRANSPORT_HTTP}, {0}};
+static const struct option_choice stdin_forms[] = {{"none", false}, {"json", true}, {0}};
+static const struct option_choice output_forms[] = {{"text", false}, {"json", true}, {0}};
+
+#define ROW(record, row_path, row_type, field, row_default, low, high, row_flags, row_help, ...)                       \
+    {.path = (row_path),                                                                                               \
+     .type = &option_type_##row_type,                                                                                  \
+     .offset = offsetof(record, field),                                                                                \
+     .width = sizeof(((record *)NULL)->field),                                                                         \
+     .fallback = (row_default),                                                                                        \
+     .minimum = (low),                                                                                                 \
+     .maximum = (high),                                                                                                \
+     .flags = (row_flags),                                                                                             \
+     .help = (row_help),                                                                                               \
+     __VA_ARGS__},
+
+static const struct option top_rows[] = {
+#define OPTION(...) ROW(struct settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
+static const struct option listener_rows[] = {
+#define LISTENER(...) ROW(struct listener_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
+static const struct option module_rows[] = {
+#define MODULE(...) ROW(struct module_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
+static const struct option command_rows[] = {
+#define COMMAND(...) ROW(struct command_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
+
+#define LISTENER_ROWS listener_rows
+#define MODULE_ROWS   module_rows
+#define COMMAND_ROWS  command_rows
+static const struct option_list lists[] = {
+#define LIST(list_name, rows_of, entry, array, count, most, list_help)                                                 \
+    {.table = {.name = (list_name), .row = rows_of##_ROWS, .rows = ARRAY_SIZE(rows_of##_ROWS)},                        \
+     .entry_bytes = sizeof(entry),                                                                                     \
+     .array_offset = offsetof(struct settings, array),                                                                 \
+     .count_offset = offsetof(struct settings, count),                                                                 \
+     .maximum = (most),                                                                                                \
+     .help = (list_help)},
+#include "gateway/config/options.def"
+};
+
+const struct option_table *options_top(void)
+{
+    static const struct option_table top = {.name = "", .row = top_rows, .rows = ARRAY_SIZE(top_rows)};
+    return &top;
+}
+
+const struct option_list *options_lists(size_t *ret_count)
+{
+    *ret_count = ARRAY_SIZE(lists);
+    return lists;
+}
+
+const struct option *option_find(const struct option_table *table, struct span path)
+{
+    for (size_t i = 0; i < table->rows; i++)
+        if (span_is(path, table->row[i].path))
+            return &table->row[i];
+    return NULL;
+}
+
+/* "limits" of "limits.max_payload"; absent for a path without a dot. */
+static struct span section_of(const char *path)
+{
+    const char *dot = strchr(path, '.');
+    return dot ? (struct span){path, (size_t)(dot - path)} : (struct span){0};
+}
+
+bool option_is_section(struct span path)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(top_rows); i++)
+        if (path.size > 0 && span_equal(section_of(top_rows[i].path), path))
+            return true;
+    return false;
+}
+
+bool option_variable(const struct option *option, char out[OPTION_VARIABLE_BYTES])
+{
+    if (!option->type->read || option < top_rows || option >= top_rows + ARRAY_SIZE(top_rows))
+        return false;
+    int size = snprintf(out, OPTION_VARIABLE_BYTES, "WEIR_%s", option->path);
+    for (char *at = out; *at; at++)
+        *at = *at == '.' ? '_' : *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+    return size < OPTION_VARIABLE_BYTES;
+}
+
+/* ---- did you mean ---- */
+
+struct guess {
+    struct span path;
+    unsigned distance;
+};
+
+static void consider(struct guess *guess, struct span word, struct span path, unsigned distance)
+{
+    if (path.size > 0 && distance < guess->distance && nearest_is_close(word, distance))
+        *guess = (struct guess){path, distance};
+}
+
+static void consider_row(struct guess *guess, struct span word, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    bool misplaced = dot && span_is(word, dot + 1); /* the right name outside of its section */
+    consider(guess, word, span_of(path), misplaced ? 0 : nearest_distance(word, span_of(path)));
+    consider(guess, word, section_of(path), nearest_distance(word, section_of(path)));
+}
+
+struct span option_nearest(const struct option_table *table, struct span path)
+{
+    struct guess guess = {.distance = NEAREST_FAR};
+    for (size_t i = 0; i < table->rows; i++)
+        consider_row(&guess, path, table->row[i].path);
+    for (size_t i = 0; table == options_top() && i < ARRAY_SIZE(lists); i++)
+        consider(&guess, path, span_of(lists[i].table.name), nearest_distance(path, span_of(lists[i].table.name)));
+    return guess.path;
+}
+
+/* ---- records ---- */
+
+void option_show(const struct option *option, const void *record, struct text *out)
+{
+    option->type->show(option, record, out);
+}
+
+bool option_equal(const struct option *option, const void *record, const void *other)
+{
+    CLEANUP(text_done) struct text a = TEXT(SIZE_MAX), b = TEXT(SIZE_MAX);
+    if (option->type->secret) {
+        const char *first = *(char *const *)option_field_const(option, record);
+        const char *second = *(char *const *)option_field_const(option, other);
+        return first && second ? strcmp(first, second) == 0 : first == second;
+    }
+    option_show(option, record, &a);
+    option_show(option, other, &b);
+    return a.error == 0 && b.error == 0 && span_equal(text_span(&a), text_span(&b));
+}
+
+/* Defaults of types that take nodes are YAML of their own. */
+static int read_default_node(const struct option *option, void *record)
+{
+    struct mistakes mistakes = {0};
+    CLEANUP(document_freep) struct document *document = NULL;
+    int result = document_parse(span_of(option->fallback), &mistakes, &document);
+    if (result == 0)
+        result = option->type->read_node(option, record, document_root(document), option->path, &mistakes);
+    mistakes_done(&mistakes);
+    return result == 0 ? 0 : -ENOMEM;
+}
+
+static int read_default(const struct option *option, void *record)
+{
+    CLEANUP(text_done) struct text problem = TEXT(MISTAKE_MAX_BYTES);
+    if (!option->type->read)
+        return read_default_node(option, record);
+    int result = option->type->read(option, record, span_of(option->fallback), NULL, &problem);
+    return result == 0 ? 0 : -ENOMEM;
+}
+
+int option_defaults(const struct option_table *table, void *record)
+{
+    int result = 0;
+    for (size_t i = 0; i < table->rows && result == 0; i++)
+        if (table->row[i].fallback)
+            result = read_default(&table->row[i], record);
+    return result;
+}
+
+void option_release(const struct option_table *table, void *record)
+{
+    for (size_t i = 0; i < table->rows; i++)
+        if (table->row[i].type->release)
+            table->row[i].type->release(&table->row[i], record);
+}

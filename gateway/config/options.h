@@ -1,0 +1,73 @@
+/* The options table (options.def) and what can be asked of it. Constant; any thread. */
+#pragma once
+#include "gateway/config/mistakes.h"
+#include "gateway/core/settings.h"
+
+struct node;
+struct option_type;
+
+enum option_flags {
+    OPTION_REQUIRED = 1 << 0, /* an entry of a list without it is a mistake */
+    OPTION_RESTART = 1 << 1,  /* cannot change while the gateway runs */
+    OPTION_UNIQUE = 1 << 2,   /* no two entries of a list may have the same */
+};
+
+struct option_choice {
+    const char *name; /* NULL: end of the table */
+    unsigned value;
+};
+
+struct option {
+    const char *path; /* "limits.max_payload"; in a list's entry the member's name */
+    const struct option_type *type;
+    size_t offset;        /* of the field in its record */
+    size_t width;         /* bytes of the field */
+    const char *fallback; /* the default as the file would have it; NULL: none */
+    uint64_t minimum, maximum;
+    unsigned flags;
+    const char *help;
+    const struct option_choice *choices;
+    /* Further rules of a text or of each item of a list: false, and a sentence in `problem`. NULL: none. */
+    bool (*check)(struct span value, struct text *problem);
+};
+
+/* The rows of one kind of record: struct settings itself, or an entry of a list. */
+struct option_table {
+    const char *name; /* "" or "listen" */
+    const struct option *row;
+    size_t rows;
+};
+
+struct option_list {
+    struct option_table table;
+    size_t entry_bytes;
+    size_t array_offset; /* of the pointer to the entries in struct settings */
+    size_t count_offset; /* of their size_t count */
+    size_t maximum;
+    const char *help;
+};
+
+const struct option_table *options_top(void);
+const struct option_list *options_lists(size_t *ret_count);
+
+/* By whole path; NULL if there is none. */
+const struct option *option_find(const struct option_table *table, struct span path);
+/* Whether the path is a section: "limits". */
+bool option_is_section(struct span path);
+/* What was probably meant: the nearest path of a row, section or list; absent if none is near. */
+struct span option_nearest(const struct option_table *table, struct span path);
+/* "limits.max_payload" → "WEIR_LIMITS_MAX_PAYLOAD". False: it has none (lists). */
+enum { OPTION_VARIABLE_BYTES = 96 };
+bool option_variable(const struct option *option, char out[OPTION_VARIABLE_BYTES]);
+
+/* The option in a record, as the file would have it; "(secret)" instead of a secret, "" if it is not set. */
+void option_show(const struct option *option, const void *record, struct text *out);
+/* The same value in both. */
+bool option_equal(const struct option *option, const void *record, const void *other);
+/* Sets all rows of a table to their defaults in a record of zeros. 0 or -ENOMEM. */
+MUST_USE int option_defaults(const struct option_table *table, void *record);
+/* Frees what the rows' fields hold. */
+void option_release(const struct option_table *table, void *record);
+
+/* The page of `weir options`. */
+void options_print(struct text *out);

@@ -60,6 +60,34 @@ static void sort(const struct mistakes *mistakes, size_t kept, size_t *order)
     }
 }
 
+/* C0, DEL, C1, line separators and bidirectional controls: what could forge or hide something on a terminal. */
+static bool is_dangerous(struct span character)
+{
+    static const char *const wide[] = {"\u061c", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202b",
+                                       "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"};
+    unsigned char first = (unsigned char)character.at[0];
+    if (character.size == 1)
+        return first < 0x20 || first == 0x7f;
+    if (first == 0xc2)
+        return (unsigned char)character.at[1] < 0xa0;
+    for (size_t i = 0; i < ARRAY_SIZE(wide); i++)
+        if (span_is(character, wide[i]))
+            return true;
+    return false;
+}
+
+/* Sentences quote the file, by way of others, too: whatever they hold, the line is one line of visible text. */
+static void add_visible(struct span sentence, struct text *out)
+{
+    while (sentence.size > 0) {
+        size_t length = MAX(span_utf8(sentence), (size_t)1);
+        struct span character = {sentence.at, length};
+        bool broken = span_utf8(sentence) == 0;
+        text_add(out, broken || is_dangerous(character) ? SPAN("\ufffd") : character);
+        sentence = (struct span){sentence.at + length, sentence.size - length};
+    }
+}
+
 void mistakes_write(const struct mistakes *mistakes, const char *source, struct text *out)
 {
     size_t order[MISTAKES_MAX], kept = MIN(mistakes->count, (size_t)MISTAKES_MAX);
@@ -68,7 +96,7 @@ void mistakes_write(const struct mistakes *mistakes, const char *source, struct 
         const struct mistake *row = &mistakes->row[order[i]];
         if (row->at.line > 0)
             text_addf(out, "%s:%u:%u: ", source, row->at.line, row->at.column);
-        text_add(out, text_span(&row->sentence));
+        add_visible(text_span(&row->sentence), out);
         text_add_char(out, '\n');
     }
     if (mistakes->count > kept)

@@ -54,6 +54,7 @@ static void test_mistakes(void **state)
         {"moduls: []", "f:1:1: unknown key \"moduls\", did you mean modules?\n", "a list"},
         {"xyzzy: 1", "f:1:1: unknown key \"xyzzy\"\n", "nothing is near"},
         {"\"a\\u001b[31m\": 1", "f:1:1: unknown key \"a\\u001b[31m\"\n", "a key that would paint the terminal"},
+        {"\"a\\x9b\\u202eb\": 1", "f:1:1: unknown key \"a\ufffd\ufffdb\"\n", "another way to do that"},
         {"listen: [{adress: 1}]",
          "f:1:10: listen[0]: address is missing\n"
          "f:1:11: listen[0]: unknown key \"adress\", did you mean address?\n",

@@ -37,7 +37,8 @@ static bool is_utf8(struct span bytes)
 static json_object *parse_json(struct span json)
 {
     json_tokener *tokener = json_tokener_new();
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    /* Not JSON_TOKENER_STRICT: with it Debian 13's json-c 0.18 refuses all that is not ASCII (json-c issue 892). */
+    json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
     json_object *object = json_tokener_parse_ex(tokener, json.at, (int)json.size);
     if (!object && json_tokener_get_error(tokener) == json_tokener_continue)
         object = json_tokener_parse_ex(tokener, "", 1);

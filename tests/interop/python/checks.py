@@ -1,5 +1,5 @@
-"""What every Python client is asked to do. Each check is one coroutine of a connected peer: it returns when all is well,
-raises what is wrong, or raises Skip with the reason. One line of JSON per check goes to standard output.
+"""What every Python client is asked to do. Each check is one coroutine of a connected peer: it returns when all is
+well, raises what is wrong, or raises Skip with the reason. One line of JSON per check goes to standard output.
 
 A peer hides what the two lines of the SDK spell differently; results are plain dictionaries as on the wire."""
 

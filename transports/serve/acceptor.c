@@ -1,0 +1,208 @@
+/* The accept loop: a bounded batch per wake-up, so that a flood of connections cannot starve the connections that are
+   served. When descriptors or memory run out, accepting pauses (the backlog waits in the kernel) and a timer tries
+   again: no spinning on a readable socket that cannot be read. Refused connections linger for a moment with their
+   answer sent: closing at once would reset the connection under a client that is still writing its request. On one
+   reactor; owns the listening socket and the lingering ones. */
+#include "transports/serve/acceptor.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "transports/serve/refusal.h"
+
+enum {
+    ACCEPT_BATCH = 64,     /* connections per wake-up */
+    ACCEPT_BACKLOG = 4096, /* connections taken out of the backlog when accepting stops */
+    ACCEPT_PAUSE_MS = 100, /* after EMFILE and its like */
+    LINGER_SOCKETS = 64,   /* refused ones that wait for their client to read */
+    LINGER_MS = 1000,
+    RETRY_AFTER_S = 1,
+};
+
+struct lingering {
+    int fd;
+    uint64_t since_ms;
+};
+
+struct acceptor {
+    struct reactor *reactor;
+    struct gateway *gateway;
+    acceptor_callback accepted;
+    void *context;
+    int fd; /* -1: stopped */
+    bool paused;
+    uv_poll_t poll;
+    uv_timer_t pause;
+    uv_timer_t linger;
+    struct lingering refused[LINGER_SOCKETS]; /* a ring */
+    unsigned first, lingering;
+    unsigned handles; /* not closed yet */
+    void (*freed)(void *context);
+    void *freed_context;
+};
+
+static void close_oldest(struct acceptor *acceptor)
+{
+    close(acceptor->refused[acceptor->first].fd);
+    acceptor->first = (acceptor->first + 1) % LINGER_SOCKETS;
+    acceptor->lingering--;
+}
+
+static void on_linger(uv_timer_t *timer)
+{
+    struct acceptor *acceptor = timer->data;
+    uint64_t now = uv_now(timer->loop);
+    while (acceptor->lingering > 0 && now - acceptor->refused[acceptor->first].since_ms >= LINGER_MS)
+        close_oldest(acceptor);
+    if (acceptor->lingering == 0)
+        uv_timer_stop(timer);
+}
+
+static void refuse(struct acceptor *acceptor, int fd)
+{
+    counter_add(reactor_counters(acceptor->reactor), COUNTER_REFUSED_CONNECTION, 1);
+    refusal_send(fd, ERROR_OVER_CAPACITY, RETRY_AFTER_S);
+    shutdown(fd, SHUT_WR);
+    if (acceptor->lingering == LINGER_SOCKETS)
+        close_oldest(acceptor);
+    unsigned last = (acceptor->first + acceptor->lingering) % LINGER_SOCKETS;
+    acceptor->refused[last] = (struct lingering){fd, uv_now(reactor_loop(acceptor->reactor))};
+    acceptor->lingering++;
+    if (!uv_is_active((uv_handle_t *)&acceptor->linger))
+        uv_timer_start(&acceptor->linger, on_linger, LINGER_MS, LINGER_MS / 4);
+}
+
+static void admit(struct acceptor *acceptor, int fd, const struct address *client)
+{
+    int on = 1;
+    counter_add(reactor_counters(acceptor->reactor), COUNTER_CONNECTIONS, 1);
+    if (quota_take(&acceptor->gateway->quotas, QUOTA_CONNECTIONS, 1) != 0) {
+        refuse(acceptor, fd);
+        return;
+    }
+    if (!address_is_local(client))
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    acceptor->accepted(acceptor->context, fd, client);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct acceptor *acceptor = timer->data;
+    acceptor->paused = false;
+    if (acceptor->fd >= 0)
+        uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
+}
+
+static void pause_accepting(struct acceptor *acceptor)
+{
+    counter_add(reactor_counters(acceptor->reactor), COUNTER_ACCEPT_PAUSES, 1);
+    acceptor->paused = true;
+    while (acceptor->lingering > 0) /* their descriptors are of more use elsewhere */
+        close_oldest(acceptor);
+    uv_poll_stop(&acceptor->poll);
+    uv_timer_start(&acceptor->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
+}
+
+/* Whether another connection may be waiting. */
+static bool accept_one(struct acceptor *acceptor)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    int fd = accept4(acceptor->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        struct address client = {.size = MIN(size, (socklen_t)sizeof(client.local))};
+        memcpy(&client.any, &peer, client.size);
+        admit(acceptor, fd, &client);
+        return true;
+    }
+    switch (errno) {
+    case EAGAIN:
+        return false;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+        pause_accepting(acceptor);
+        return false;
+    default: /* the client's trouble (ECONNABORTED, EPROTO, ...): accept(2) says to go on */
+        return true;
+    }
+}
+
+static void on_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
+{
+    struct acceptor *acceptor = poll->data;
+    for (unsigned i = 0; i < ACCEPT_BATCH && accept_one(acceptor); i++)
+        ;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct acceptor *acceptor = handle->data;
+    if (--acceptor->handles > 0)
+        return;
+    void (*freed)(void *context) = acceptor->freed;
+    void *context = acceptor->freed_context;
+    free(acceptor);
+    if (freed)
+        freed(context);
+}
+
+int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, void *context,
+                 struct acceptor **ret_acceptor)
+{
+    uv_loop_t *loop = reactor_loop(reactor);
+    struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
+    if (!acceptor) {
+        close(fd);
+        return -ENOMEM;
+    }
+    *acceptor = (struct acceptor){
+        .reactor = reactor, .gateway = reactor_gateway(reactor), .accepted = accepted, .context = context, .fd = fd};
+    int result = uv_poll_init(loop, &acceptor->poll, fd);
+    if (result != 0) {
+        close(fd);
+        free(acceptor);
+        return result;
+    }
+    uv_timer_init(loop, &acceptor->pause);
+    uv_timer_init(loop, &acceptor->linger);
+    acceptor->poll.data = acceptor->pause.data = acceptor->linger.data = acceptor;
+    acceptor->handles = 3;
+    result = uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
+    if (result != 0) {
+        acceptor_free(acceptor, NULL, NULL);
+        return result;
+    }
+    *ret_acceptor = acceptor;
+    return 0;
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+    if (acceptor->fd < 0)
+        return;
+    for (unsigned i = 0; i < ACCEPT_BACKLOG && !acceptor->paused && accept_one(acceptor); i++)
+        ;
+    uv_timer_stop(&acceptor->pause);
+    uv_poll_stop(&acceptor->poll);
+    close(acceptor->fd);
+    acceptor->fd = -1;
+}
+
+void acceptor_free(struct acceptor *acceptor, void (*freed)(void *context), void *context)
+{
+    if (!acceptor)
+        return;
+    acceptor_stop(acceptor);
+    while (acceptor->lingering > 0)
+        close_oldest(acceptor);
+    acceptor->freed = freed;
+    acceptor->freed_context = context;
+    uv_close((uv_handle_t *)&acceptor->poll, on_closed);
+    uv_close((uv_handle_t *)&acceptor->pause, on_closed);
+    uv_close((uv_handle_t *)&acceptor->linger, on_closed);
+}

@@ -1,0 +1,21 @@
+/* Accepts the connections of one listening socket on one reactor. Every connection is charged to QUOTA_CONNECTIONS
+   before anybody sees it; one too many gets an honest 503 instead. */
+#pragma once
+#include "gateway/base/address.h"
+#include "gateway/core/gateway.h"
+
+struct acceptor;
+
+/* A connection: non-blocking, close-on-exec, TCP_NODELAY. The callee owns the descriptor and one unit of
+   QUOTA_CONNECTIONS, which it gives back when it closes. */
+typedef void (*acceptor_callback)(void *context, int fd, const struct address *client);
+
+/* Takes the descriptor, on success and failure. Accepting begins when the reactor's loop runs. 0 or -errno. */
+MUST_USE int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, void *context,
+                          struct acceptor **ret_acceptor);
+/* Hands over what waits in the backlog already, so that a drain loses nobody who is connected, then closes the socket.
+   On the reactor; may be called twice. */
+void acceptor_stop(struct acceptor *acceptor);
+/* Stops, and frees once the loop has closed its handles: `freed` is told, on the reactor. Takes NULL (then nothing is
+ * told). */
+void acceptor_free(struct acceptor *acceptor, void (*freed)(void *context), void *context);

@@ -1,0 +1,208 @@
+/* Connections: from the accept to the close. The first head is peeked at until it shows which daemon the connection
+   belongs to. From then on libmicrohttpd owns the descriptor, and one epoll set of our own watches all of them for
+   hang-ups: a suspended connection is in no epoll set of its daemon, so nobody else would notice. A client that closes
+   its sending side counts as gone as soon as what it sent has been read: there is no other sign that a peer is no
+   longer there. On one reactor; owns the connections. */
+#include "transports/serve/http_parts.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "transports/serve/socket_state.h"
+
+enum { WATCH_BATCH = 256 };
+
+const struct settings *http_connection_settings(const struct http_connection *connection)
+{
+    return reactor_snapshot(connection->front->reactor)->settings;
+}
+
+/* ---- the end ---- */
+
+static void forget(struct http_connection *connection)
+{
+    struct http_front *front = connection->front;
+    http_deadline_stop(connection);
+    link_remove(&connection->half_closed);
+    link_remove(&connection->all);
+    quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    free(connection);
+}
+
+void http_connection_drop(struct http_connection *connection)
+{
+    int fd = connection->fd;
+    epoll_ctl(connection->front->watch_fd, EPOLL_CTL_DEL, fd, NULL);
+    forget(connection);
+    close(fd);
+}
+
+void http_connection_cut(struct http_connection *connection)
+{
+    if (!connection->mhd) {
+        http_connection_drop(connection);
+        return;
+    }
+    shutdown(connection->fd, SHUT_RDWR);
+    http_front_want(connection->front, connection->on_streams ? HTTP_STREAMS : HTTP_REQUESTS);
+}
+
+void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
+                            enum MHD_ConnectionNotificationCode code)
+{
+    struct http_front *front = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        front->adding->mhd = mhd;
+        *context = front->adding;
+        return;
+    }
+    struct http_connection *connection = *context;
+    *context = NULL;
+    if (front->adding == connection)
+        front->adding = NULL;
+    epoll_ctl(front->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+    forget(connection);
+}
+
+/* ---- the watch ---- */
+
+static int watch(struct http_connection *connection, int operation, uint32_t events)
+{
+    struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
+    return epoll_ctl(connection->front->watch_fd, operation, connection->fd, &event) == 0 ? 0 : -errno;
+}
+
+void http_connection_watch_input(struct http_connection *connection, bool input)
+{
+    if (watch(connection, EPOLL_CTL_MOD, input ? (uint32_t)EPOLLIN : 0) == 0)
+        connection->watching_input = input;
+}
+
+/* ---- the choice of a daemon ---- */
+
+static void hand_over(struct http_connection *connection, enum http_kind kind)
+{
+    struct http_front *front = connection->front;
+    struct http_daemon *daemon = &front->daemon[kind];
+    connection->on_streams = kind == HTTP_STREAMS;
+    http_connection_watch_input(connection, false);
+    http_deadline_set(connection, HTTP_HEAD);
+    front->adding = connection;
+    enum MHD_Result added =
+        MHD_add_connection(daemon->mhd, connection->fd, &connection->client.any, connection->client.size);
+    bool forgotten = front->adding == NULL;
+    front->adding = NULL;
+    if (added == MHD_YES)
+        http_front_want(front, kind);
+    else if (!forgotten)
+        forget(connection); /* the library has closed the descriptor */
+}
+
+static void peek(struct http_connection *connection)
+{
+    char bytes[HTTP_PEEK_BYTES];
+    ssize_t size = recv(connection->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR) && !connection->hung_up)
+        return;
+    if (size <= 0) {
+        http_connection_drop(connection);
+        return;
+    }
+    switch (http_head_peek((struct span){bytes, (size_t)size})) {
+    case HTTP_PEEK_STREAM:
+        hand_over(connection, HTTP_STREAMS);
+        break;
+    case HTTP_PEEK_REQUEST:
+        hand_over(connection, HTTP_REQUESTS);
+        break;
+    case HTTP_PEEK_MORE:
+        if ((size_t)size == sizeof(bytes) || connection->hung_up)
+            hand_over(connection, HTTP_REQUESTS);
+        break;
+    }
+}
+
+/* ---- the beginning ---- */
+
+void http_connection_accepted(void *context, int fd, const struct address *client)
+{
+    struct http_endpoint *endpoint = context;
+    struct http_front *front = endpoint->front;
+    struct http_connection *connection = calloc(1, sizeof(*connection));
+    if (!connection) {
+        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        close(fd);
+        return;
+    }
+    connection->front = front;
+    connection->endpoint = endpoint;
+    connection->client = *client;
+    connection->fd = fd;
+    link_init(&connection->deadline);
+    link_init(&connection->half_closed);
+    link_append(&front->connections, &connection->all);
+    http_deadline_set(connection, HTTP_PEEK);
+    http_deadline_arm(front);
+    if (watch(connection, EPOLL_CTL_ADD, EPOLLIN) != 0)
+        http_connection_drop(connection);
+}
+
+/* ---- events ---- */
+
+static void client_hung_up(struct http_connection *connection)
+{
+    struct http_request *request = connection->request;
+    connection->hung_up = true;
+    if (connection->stage == HTTP_SENDING)
+        return; /* the answer is on its way: it may still be read */
+    if (request && request->dispatched)
+        http_request_gone(request);
+    else if (link_alone(&connection->half_closed))
+        link_append(&connection->front->half_closed, &connection->half_closed);
+}
+
+void http_connection_recheck(struct http_front *front)
+{
+    struct link *next;
+    for (struct link *link = front->half_closed.next; link != &front->half_closed; link = next) {
+        struct http_connection *connection = CONTAINER_OF(link, struct http_connection, half_closed);
+        next = link->next;
+        if (!socket_state_at_end(connection->fd))
+            continue;
+        link_remove(&connection->half_closed);
+        if (connection->stage != HTTP_SENDING && connection->stage != HTTP_BUSY)
+            http_connection_cut(connection);
+    }
+}
+
+static void on_event(struct http_connection *connection, uint32_t events)
+{
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        connection->hung_up = true;
+    if (connection->stage == HTTP_PEEK) {
+        peek(connection);
+        return;
+    }
+    if (connection->hung_up)
+        client_hung_up(connection);
+    else if ((events & EPOLLIN) && connection->watching_input) {
+        http_connection_watch_input(connection, false);
+        if (connection->stage == HTTP_IDLE)
+            http_deadline_set(connection, HTTP_HEAD);
+    }
+}
+
+/* The daemons run first: what arrived before a hang-up is served before the hang-up is. After that no connection goes
+   away until the batch is through, so every pointer in it is good. */
+void http_connection_on_watch(uv_poll_t *poll, int status UNUSED, int events UNUSED)
+{
+    struct http_front *front = poll->data;
+    struct epoll_event event[WATCH_BATCH];
+    http_front_want(front, HTTP_REQUESTS);
+    http_front_want(front, HTTP_STREAMS);
+    http_front_turn(front);
+    int count = epoll_wait(front->watch_fd, event, WATCH_BATCH, 0);
+    for (int i = 0; i < count; i++)
+        on_event(event[i].data.ptr, event[i].events);
+}

@@ -1,0 +1,338 @@
+/* The front as a whole, on one reactor: its two libmicrohttpd daemons inside the reactor's loop, its listening sockets,
+   its start and its end. The daemons are in external epoll mode: the loop watches their epoll descriptors, and a daemon
+   runs when its descriptor is readable, when it says that it has more to do, and when we have changed something (a
+   connection added, connections resumed); the last is put off to the end of the loop's turn, so that many changes cost
+   one run. Long-lived streams have a daemon of their own because a resume costs time in proportion to the daemon's
+   suspended connections. Owns the handles, the connections and, through them, all requests. */
+#include "transports/serve/http_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { LOG_MESSAGE_BYTES = 256, END_TURNS = 1000 };
+
+/* ---- life ---- */
+
+void http_front_ref(struct http_front *front)
+{
+    front->references++;
+}
+
+void http_front_unref(struct http_front *front)
+{
+    if (--front->references > 0)
+        return;
+    while (front->spare) {
+        struct http_request *request = front->spare;
+        front->spare = request->next_spare;
+        free(request->body);
+        free(request);
+    }
+    close(front->watch_fd);
+    free(front);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    http_front_unref(handle->data);
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    uv_close(handle, on_handle_closed);
+}
+
+/* ---- the daemons in the loop ---- */
+
+static void on_idle(uv_idle_t *idle)
+{
+    http_front_turn(idle->data);
+}
+
+static void run_daemon(struct http_daemon *daemon)
+{
+    uint64_t timeout_ms;
+    daemon->wanted = false;
+    daemon->pending = false;
+    for (unsigned i = 0; i < HTTP_MAX_TURNS; i++) {
+        MHD_run(daemon->mhd);
+        if (MHD_get_timeout64(daemon->mhd, &timeout_ms) != MHD_YES || timeout_ms > 0)
+            return;
+    }
+    daemon->pending = true;
+}
+
+static void settle_idle(struct http_front *front)
+{
+    bool pending = front->daemon[HTTP_REQUESTS].pending || front->daemon[HTTP_STREAMS].pending;
+    if (pending && !front->ended)
+        uv_idle_start(&front->idle, on_idle);
+    else
+        uv_idle_stop(&front->idle);
+}
+
+static bool anything_wanted(const struct http_front *front)
+{
+    return front->daemon[HTTP_REQUESTS].wanted || front->daemon[HTTP_STREAMS].wanted || !link_alone(&front->resuming);
+}
+
+void http_front_want(struct http_front *front, enum http_kind kind)
+{
+    front->daemon[kind].wanted = true;
+}
+
+void http_front_turn(struct http_front *front)
+{
+    for (unsigned i = 0; i < HTTP_MAX_TURNS && (i == 0 || anything_wanted(front)); i++) {
+        http_request_resume_all(front);
+        for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++) {
+            struct http_daemon *daemon = &front->daemon[kind];
+            if (daemon->wanted || daemon->pending)
+                run_daemon(daemon);
+        }
+    }
+    settle_idle(front);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct http_front *front = prepare->data;
+    if (anything_wanted(front))
+        http_front_turn(front);
+    if (!link_alone(&front->half_closed))
+        http_connection_recheck(front);
+}
+
+static void on_daemon_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
+{
+    struct http_daemon *daemon = poll->data;
+    run_daemon(daemon);
+    settle_idle(daemon->front);
+}
+
+static void on_log(void *front UNUSED, const char *format, va_list arguments)
+{
+    char message[LOG_MESSAGE_BYTES];
+    if (!log_enabled(LOG_DEBUG))
+        return;
+    int size = vsnprintf(message, sizeof(message), format, arguments);
+    size = MIN(size, (int)sizeof(message) - 1);
+    while (size > 0 && message[size - 1] == '\n')
+        size--;
+    if (size > 0)
+        log_debug("libmicrohttpd", LOG_SPAN("message", ((struct span){message, (size_t)size})));
+}
+
+static struct MHD_Daemon *start_daemon(struct http_front *front, size_t memory)
+{
+    /* Without the inter-thread channel that suspending asks for by default: everything is on this thread. */
+    const unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG |
+                           ((unsigned)MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
+    return MHD_start_daemon(flags, 0, NULL, NULL, http_request_on_call, front,             /* */
+                            MHD_OPTION_EXTERNAL_LOGGER, on_log, front,                     /* */
+                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           /* */
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,                    /* */
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT32_MAX,              /* */
+                            MHD_OPTION_CONNECTION_TIMEOUT, 0U,                             /* */
+                            MHD_OPTION_URI_LOG_CALLBACK, http_request_on_target, front,    /* */
+                            MHD_OPTION_NOTIFY_COMPLETED, http_request_on_completed, front, /* */
+                            MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, front, MHD_OPTION_END);
+}
+
+static int open_daemon(struct http_front *front, enum http_kind kind, size_t memory)
+{
+    struct http_daemon *daemon = &front->daemon[kind];
+    daemon->front = front;
+    daemon->mhd = start_daemon(front, memory);
+    if (!daemon->mhd)
+        return -ENOMEM;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    if (!info)
+        return -ENOTSUP;
+    int result = uv_poll_init(front->loop, &daemon->poll, info->epoll_fd);
+    if (result != 0)
+        return result;
+    daemon->poll.data = daemon;
+    return uv_poll_start(&daemon->poll, UV_READABLE, on_daemon_readable);
+}
+
+/* ---- the listening sockets ---- */
+
+static void on_acceptor_freed(void *front)
+{
+    http_front_unref(front);
+}
+
+static int open_endpoint(struct http_front *front, const struct http_listener *listener)
+{
+    struct http_endpoint *endpoint = &front->endpoint[front->endpoints];
+    int fd = listening_take(listener->listening, reactor_index(front->reactor));
+    if (fd < 0)
+        return -EBADF;
+    *endpoint = (struct http_endpoint){.front = front, .index = listener->index, .admin = listener->admin};
+    int result = acceptor_new(front->reactor, fd, http_connection_accepted, endpoint, &endpoint->acceptor);
+    if (result != 0)
+        return result;
+    front->endpoints++;
+    http_front_ref(front);
+    return 0;
+}
+
+static int open_endpoints(struct http_front *front, const struct http_listener *listeners, size_t count)
+{
+    if (count > HTTP_FRONT_MAX_LISTENERS)
+        return -E2BIG;
+    for (size_t i = 0; i < count; i++) {
+        int result = open_endpoint(front, &listeners[i]);
+        if (result != 0)
+            return result;
+    }
+    return 0;
+}
+
+/* ---- start ---- */
+
+static void init_lists(struct http_front *front)
+{
+    for (unsigned i = 0; i < HTTP_STAGES; i++)
+        link_init(&front->deadline[i]);
+    link_init(&front->streams);
+    link_init(&front->resuming);
+    link_init(&front->half_closed);
+    link_init(&front->connections);
+}
+
+static int open_watch(struct http_front *front)
+{
+    int result = uv_poll_init(front->loop, &front->watch, front->watch_fd);
+    if (result != 0)
+        return result;
+    front->watch.data = front;
+    http_front_ref(front);
+    uv_prepare_init(front->loop, &front->prepare);
+    uv_idle_init(front->loop, &front->idle);
+    uv_timer_init(front->loop, &front->sweep);
+    front->prepare.data = front->idle.data = front->sweep.data = front;
+    front->references += 3;
+    uv_prepare_start(&front->prepare, on_prepare);
+    return uv_poll_start(&front->watch, UV_READABLE, http_connection_on_watch);
+}
+
+static int open_parts(struct http_front *front, const struct http_listener *listeners, size_t listeners_count)
+{
+    int result = open_watch(front);
+    if (result == 0)
+        result = open_daemon(front, HTTP_REQUESTS, HTTP_REQUEST_MEMORY);
+    if (result == 0)
+        result = open_daemon(front, HTTP_STREAMS, HTTP_STREAM_MEMORY);
+    if (result == 0)
+        result = open_endpoints(front, listeners, listeners_count);
+    return result;
+}
+
+int http_front_new(struct reactor *reactor, const struct http_listener *listeners, size_t listeners_count,
+                   const struct page *pages, size_t pages_count, struct http_front **ret_front)
+{
+    struct http_front *front = calloc(1, sizeof(*front));
+    if (!front)
+        return -ENOMEM;
+    *front = (struct http_front){.reactor = reactor,
+                                 .counters = reactor_counters(reactor),
+                                 .loop = reactor_loop(reactor),
+                                 .pages = pages,
+                                 .pages_count = pages_count,
+                                 .references = 1};
+    init_lists(front);
+    front->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+    int result = front->watch_fd < 0 ? -errno : open_parts(front, listeners, listeners_count);
+    if (result != 0) {
+        http_front_free(front);
+        return result;
+    }
+    *ret_front = front;
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static bool between_requests(const struct http_connection *connection)
+{
+    return connection->stage == HTTP_IDLE || connection->stage == HTTP_IDLE_NEW;
+}
+
+void http_front_drain(struct http_front *front)
+{
+    struct link *next;
+    front->draining = true;
+    for (size_t i = 0; i < front->endpoints; i++)
+        acceptor_stop(front->endpoint[i].acceptor);
+    http_front_want(front, HTTP_REQUESTS); /* what has arrived is no idle connection */
+    http_front_want(front, HTTP_STREAMS);
+    http_front_turn(front);
+    for (struct link *link = front->connections.next; link != &front->connections; link = next) {
+        struct http_connection *connection = CONTAINER_OF(link, struct http_connection, all);
+        next = link->next;
+        if (between_requests(connection))
+            http_connection_cut(connection);
+    }
+}
+
+bool http_front_idle(const struct http_front *front)
+{
+    return link_alone(&front->connections);
+}
+
+/* Nothing may be suspended when a daemon stops. */
+static void end_connections(struct http_front *front)
+{
+    struct link *next;
+    for (struct link *link = front->connections.next; link != &front->connections; link = next) {
+        struct http_connection *connection = CONTAINER_OF(link, struct http_connection, all);
+        next = link->next;
+        if (connection->request)
+            http_request_gone(connection->request);
+        if (connection->mhd)
+            http_connection_cut(connection);
+        else
+            http_connection_drop(connection);
+    }
+    for (unsigned i = 0; i < END_TURNS && !link_alone(&front->connections); i++) {
+        http_front_want(front, HTTP_REQUESTS);
+        http_front_want(front, HTTP_STREAMS);
+        http_front_turn(front);
+    }
+}
+
+static void close_daemon(struct http_daemon *daemon)
+{
+    if (daemon->poll.data) {
+        uv_poll_stop(&daemon->poll);
+        daemon->poll.data = daemon->front;
+        http_front_ref(daemon->front);
+        close_handle((uv_handle_t *)&daemon->poll);
+    }
+    if (daemon->mhd)
+        MHD_stop_daemon(daemon->mhd);
+    daemon->mhd = NULL;
+}
+
+void http_front_free(struct http_front *front)
+{
+    if (!front)
+        return;
+    front->draining = front->ended = true;
+    for (size_t i = 0; i < front->endpoints; i++)
+        acceptor_free(front->endpoint[i].acceptor, on_acceptor_freed, front);
+    end_connections(front);
+    for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
+        close_daemon(&front->daemon[kind]);
+    if (front->watch.data) {
+        close_handle((uv_handle_t *)&front->watch);
+        close_handle((uv_handle_t *)&front->prepare);
+        close_handle((uv_handle_t *)&front->idle);
+        close_handle((uv_handle_t *)&front->sweep);
+    }
+    http_front_unref(front);
+}

@@ -1,0 +1,232 @@
+/* What the files of the HTTP front share: its structs and the functions between them. Private to
+   transports/serve/http_*.c. One reactor's thread throughout.
+
+   A connection, by what it may wait for (http_deadline.c watches each list; there is always at most one deadline):
+
+       accept → PEEK ──────────────→ IDLE_NEW ⇄ HEAD → BODY → BUSY → SENDING ─┐
+                 head_timeout          ↓  ↑       head_   body_   none   no     │
+                                     IDLE │       timeout timeout      progress │
+                                  idle_timeout                                  │
+                                       ↑└──────────── answered ←────────────────┘
+*/
+#pragma once
+#include <microhttpd.h>
+
+#include "gateway/core/front.h"
+#include "gateway/core/gateway.h"
+#include "transports/serve/acceptor.h"
+#include "transports/serve/http_front.h"
+#include "transports/wire/http_head.h"
+
+enum {
+    HTTP_REQUEST_MEMORY = 32 * 1024, /* a connection's head and reply head, on the request daemon */
+    HTTP_STREAM_MEMORY = 8 * 1024,   /* the same on the streams daemon: there may be thousands */
+    HTTP_PEEK_BYTES = 3 * 1024,      /* heads beyond this go to the request daemon, whatever they ask for */
+    HTTP_SPARE_REQUESTS = 64,        /* kept for reuse, per reactor */
+    HTTP_SPARE_BODY = 4 * 1024,      /* a spare keeps a body buffer up to this */
+    HTTP_FIRST_BODY = 16 * 1024,     /* the most that a Content-Length alone makes us allocate */
+    HTTP_STREAM_BLOCK = 512,         /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
+    HTTP_KEEP_ALIVE_MS = 15000,      /* silence on a stream before a comment */
+    HTTP_SESSION_ID_BYTES = 64,      /* longer ones than any we make are cut, and so unknown */
+    HTTP_MAX_TURNS = 8,              /* runs of a daemon before the loop gets its turn again */
+};
+
+enum http_stage {
+    HTTP_PEEK,     /* accepted; the first head is not complete: head_timeout from accept */
+    HTTP_IDLE_NEW, /* between requests, since a moment ago */
+    HTTP_IDLE,     /* between requests, for longer: its first byte will be noticed */
+    HTTP_HEAD,     /* a head has begun */
+    HTTP_BODY,     /* a body is coming */
+    HTTP_SENDING,  /* an answer is on its way out: no time limit as long as the client takes some of it */
+    HTTP_BUSY,     /* a handler works, or a stream is open: the core's deadlines, not ours */
+    HTTP_STAGES = HTTP_BUSY
+};
+
+enum http_kind { HTTP_REQUESTS, HTTP_STREAMS, HTTP_DAEMONS };
+
+struct http_daemon {
+    struct http_front *front;
+    struct MHD_Daemon *mhd;
+    uv_poll_t poll;
+    bool wanted;  /* something was changed that only a run brings into effect */
+    bool pending; /* the daemon has more to do at once */
+};
+
+struct http_front {
+    struct reactor *reactor;
+    struct counters *counters;
+    uv_loop_t *loop;
+    struct http_daemon daemon[HTTP_DAEMONS];
+    int watch_fd; /* epoll of all connections: first bytes, hang-ups */
+    uv_poll_t watch;
+    uv_prepare_t prepare; /* the end of each turn: resumes, runs */
+    uv_idle_t idle;       /* runs while a daemon is pending */
+    uv_timer_t sweep;     /* deadlines and keep-alive comments */
+    struct link deadline[HTTP_STAGES];
+    struct link streams;     /* by the time of the last bytes */
+    struct link resuming;    /* requests */
+    struct link half_closed; /* connections whose client has stopped sending, with bytes left to read */
+    struct link connections;
+    const struct page *pages;
+    size_t pages_count;
+    struct http_endpoint {
+        struct http_front *front;
+        struct acceptor *acceptor;
+        unsigned index;
+        bool admin;
+    } endpoint[HTTP_FRONT_MAX_LISTENERS];
+    size_t endpoints;
+    struct http_connection *adding; /* between MHD_add_connection() and its notification */
+    struct http_request *spare;
+    unsigned spares;
+    unsigned references; /* open handles and requests that live */
+    bool draining, ended;
+};
+
+/* What the request line asked for. */
+enum http_route {
+    HTTP_ROUTE_BAD,  /* no target that a server has */
+    HTTP_ROUTE_NONE, /* nothing there */
+    HTTP_ROUTE_MCP,
+    HTTP_ROUTE_PAGE,
+};
+
+struct http_connection {
+    struct link all;      /* front->connections */
+    struct link deadline; /* front->deadline[stage] */
+    struct link half_closed;
+    struct http_front *front;
+    const struct http_endpoint *endpoint;
+    struct MHD_Connection *mhd; /* NULL while peeking */
+    struct http_request *request;
+    const struct page *page;
+    uint64_t since_ms;    /* when the stage began */
+    uint64_t taken_bytes; /* heads and bodies of all requests so far, to tell a head that has begun */
+    uint64_t progress;    /* SENDING: what the peer had taken when we looked last */
+    struct address client;
+    int fd;
+    uint8_t stage, kind, route;
+    bool on_streams;      /* lives on the streams daemon: always closed after its answer */
+    bool hung_up;         /* the client has closed, at least its sending side */
+    bool watching_input;  /* the watch tells of bytes, too */
+    bool target_has_host; /* the absolute form; then: */
+    bool target_host_allowed;
+};
+
+struct http_request {
+    struct exchange exchange;
+    struct http_front *front;
+    struct http_connection *connection; /* NULL once the connection is through with it */
+    struct link resuming;
+    struct link stream; /* front->streams */
+    char *body;
+    size_t body_size, body_room;
+    struct MHD_Response *response; /* made, not yet given to the connection */
+    unsigned status;
+    struct text queue;      /* events on their way */
+    size_t queue_sent;      /* of queue, what libmicrohttpd has taken */
+    uint64_t last_bytes_ms; /* when something went into the queue last */
+    struct http_request *next_spare;
+    struct http_framing framing;
+    char session_id[HTTP_SESSION_ID_BYTES];
+    char method;      /* the first letter of POST, GET, DELETE, HEAD, OPTIONS */
+    bool is_exchange; /* exchange_init() was called */
+    bool preflight;   /* answered by us: CORS */
+    bool dispatched;
+    bool dispatching; /* inside dispatch_*() */
+    bool suspended;
+    bool streaming; /* the answer is a stream */
+    bool ended;     /* the stream's last event is in the queue */
+    bool replied;
+    bool gone; /* the client cannot be reached any more */
+    bool told; /* exchange_gone() was called */
+};
+
+/* http_front.c */
+void http_front_ref(struct http_front *front);
+void http_front_unref(struct http_front *front);
+/* The daemon is run before the loop sleeps. */
+void http_front_want(struct http_front *front, enum http_kind kind);
+/* Runs what is wanted now: resumes, then the daemons. Not from inside a daemon's callback. */
+void http_front_turn(struct http_front *front);
+
+/* http_connection.c */
+void http_connection_accepted(void *endpoint, int fd, const struct address *client); /* an acceptor_callback */
+void http_connection_on_watch(uv_poll_t *poll, int status, int events);
+void http_connection_notify(void *front, struct MHD_Connection *mhd, void **context,
+                            enum MHD_ConnectionNotificationCode code);
+/* Ends it whatever it is doing: the socket is shut down, the rest follows from that. */
+void http_connection_cut(struct http_connection *connection);
+/* Closes one that no daemon has yet, and frees it. */
+void http_connection_drop(struct http_connection *connection);
+void http_connection_watch_input(struct http_connection *connection, bool input);
+/* Ends those whose client had stopped sending, once all that it sent has been read. */
+void http_connection_recheck(struct http_front *front);
+const struct settings *http_connection_settings(const struct http_connection *connection);
+
+/* http_deadline.c */
+void http_deadline_set(struct http_connection *connection, enum http_stage stage);
+void http_deadline_stop(struct http_connection *connection); /* before it is freed */
+void http_deadline_on_sweep(uv_timer_t *timer);
+/* Makes the sweep run as long as there are connections. */
+void http_deadline_arm(struct http_front *front);
+
+/* http_request.c */
+void *http_request_on_target(void *front, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result http_request_on_call(void *front, struct MHD_Connection *mhd, const char *url, const char *method,
+                                     const char *version, const char *upload, size_t *upload_size, void **context);
+void http_request_on_completed(void *front, struct MHD_Connection *mhd, void **context,
+                               enum MHD_RequestTerminationCode code);
+/* The client cannot be reached any more: ends its connection and tells the core, once. Not from inside the core. */
+void http_request_gone(struct http_request *request);
+/* The same from inside the core: it is told at the end of the turn, when the connection has ended. */
+void http_request_cut(struct http_request *request);
+/* The connection is resumed at the end of the turn, if it is suspended. */
+void http_request_resume(struct http_request *request);
+void http_request_resume_all(struct http_front *front);
+/* The connection of this call is suspended; from inside libmicrohttpd. */
+void http_request_suspend(struct http_request *request);
+void http_request_free(struct http_request *request); /* nobody refers to it */
+
+/* http_refuse.c */
+struct http_refusal {
+    enum error_name error;
+    enum counter counter;
+    int status; /* 0: the error row's */
+    const char *allow;
+    const char *message; /* NULL: the row's text */
+};
+enum { HTTP_REFUSED = 1 };
+/* The checks of a whole head: 0 (*head is filled), or HTTP_REFUSED and why. */
+MUST_USE int http_refuse_head(struct http_connection *connection, const char *method, const char *version,
+                              struct http_head *head, struct http_refusal *ret_refusal);
+
+/* http_routes.c */
+enum http_route http_route_find(struct http_connection *connection, struct span path, const struct page **ret_page);
+const struct listener_settings *http_route_listener(const struct http_connection *connection,
+                                                    const struct settings *settings);
+/* The methods of a route, for Allow. */
+const char *http_route_allow(enum http_route route);
+bool http_route_has(enum http_route route, struct span method);
+/* The answer of a page or a preflight: request->response is set, or -ENOMEM. */
+MUST_USE int http_route_page(struct http_request *request);
+MUST_USE int http_route_preflight(struct http_request *request);
+
+/* http_reply.c */
+extern const struct front_ops http_reply_ops;
+/* Makes request->response; takes the body (malloc'd, NULL: none) also on failure. */
+MUST_USE int http_reply_make(struct http_request *request, unsigned status, const char *content_type, char *body,
+                             size_t size);
+/* A field of the response; failures count as missing memory. */
+MUST_USE int http_reply_field(struct MHD_Response *response, const char *name, const char *value);
+/* The fields that every response may need: Connection: close, CORS. */
+MUST_USE int http_reply_common(struct http_request *request);
+/* Gives the response to the connection. Inside its callback. */
+enum MHD_Result http_reply_queue(struct http_request *request);
+struct span http_reply_lookup(const struct http_connection *connection, const char *name);
+
+/* http_stream.c */
+int http_stream_send(struct exchange *exchange, const struct event *event);
+void http_stream_end(struct http_request *request, struct reply *reply);
+/* Comments on streams that have been silent. */
+void http_stream_keep_alive(struct http_front *front);

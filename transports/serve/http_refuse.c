@@ -1,0 +1,205 @@
+/* What is refused as soon as a head is complete, before any of the body is read: an answer given at that moment ends
+   the connection, so nothing that follows can be taken for another request. In the order: is it HTTP at all, is there
+   something at this path, does it have this method, may this Host and Origin speak to us, are the media types ours, is
+   the body small enough. On one reactor; owns nothing. */
+#include "transports/serve/http_parts.h"
+#include "transports/wire/host.h"
+
+struct fields {
+    struct http_head *head;
+    bool bad;
+};
+
+static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind UNUSED, const char *name, size_t name_size,
+                                const char *value, size_t value_size)
+{
+    struct fields *fields = context;
+    struct span text = {value, value_size};
+    fields->bad = http_head_add(fields->head, (struct span){name, name_size}, text) != 0;
+    return fields->bad ? MHD_NO : MHD_YES;
+}
+
+static int refuse(struct http_refusal *refusal, enum error_name error, enum counter counter)
+{
+    *refusal = (struct http_refusal){.error = error, .counter = counter};
+    return HTTP_REFUSED;
+}
+
+static int refuse_http(struct http_refusal *refusal, int status, const char *message)
+{
+    *refusal = (struct http_refusal){
+        .error = ERROR_BAD_HTTP, .counter = COUNTER_REFUSED_HTTP, .status = status, .message = message};
+    return HTTP_REFUSED;
+}
+
+/* ---- is it HTTP ---- */
+
+static bool is_version_1_0(const char *version)
+{
+    return strcmp(version, "HTTP/1.0") == 0;
+}
+
+static int check_framing(struct http_connection *connection, const char *version, const struct http_head *head,
+                         struct http_refusal *refusal)
+{
+    struct http_framing framing = {.chunked = false};
+    switch (http_head_framing(head, is_version_1_0(version), &framing)) {
+    case 0:
+        connection->request->framing = framing;
+        return 0;
+    case HTTP_UNIMPLEMENTED:
+        return refuse_http(refusal, 501, "Transfer-Encoding other than chunked is not served");
+    default:
+        return refuse_http(refusal, 400, "Content-Length and Transfer-Encoding do not say where the body ends");
+    }
+}
+
+static int check_host_field(const struct http_connection *connection, const char *version, const struct http_head *head,
+                            struct http_refusal *refusal)
+{
+    struct host host;
+    struct span value = head->field[HTTP_FIELD_HOST];
+    if (span_absent(value))
+        return is_version_1_0(version) ? 0 : refuse_http(refusal, 400, "Host is missing");
+    if (host_parse(value, &host) != 0 && !(value.size == 0 && connection->target_has_host))
+        return refuse_http(refusal, 400, "Host is malformed");
+    return 0;
+}
+
+static int check_http(struct http_connection *connection, const char *version, struct http_head *head,
+                      struct http_refusal *refusal)
+{
+    struct fields fields = {.head = head};
+    if (strcmp(version, "HTTP/1.1") != 0 && !is_version_1_0(version))
+        return refuse_http(refusal, 505, "HTTP/1.1 and HTTP/1.0 are served");
+    if (connection->route == HTTP_ROUTE_BAD)
+        return refuse_http(refusal, 400, "The request target is malformed");
+    MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, on_field, &fields);
+    if (fields.bad)
+        return refuse_http(refusal, 400, "A header field is malformed, or came twice");
+    int result = check_framing(connection, version, head, refusal);
+    return result == 0 ? check_host_field(connection, version, head, refusal) : result;
+}
+
+/* ---- who speaks ---- */
+
+static bool host_is_ours(const struct http_connection *connection, const struct listener_settings *listener,
+                         const struct http_head *head)
+{
+    if (connection->target_has_host)
+        return connection->target_host_allowed;
+    return host_allowed(head->field[HTTP_FIELD_HOST], listener->allowed_hosts.name, listener->allowed_hosts.count);
+}
+
+static int check_origin(const struct http_connection *connection, const struct listener_settings *listener,
+                        const struct http_head *head, struct http_refusal *refusal)
+{
+    struct span origin = head->field[HTTP_FIELD_ORIGIN];
+    if (!host_is_ours(connection, listener, head))
+        return refuse(refusal, ERROR_FORBIDDEN, COUNTER_REFUSED_ORIGIN);
+    if (!span_absent(origin) &&
+        !origin_allowed(origin, listener->allowed_origins.name, listener->allowed_origins.count))
+        return refuse(refusal, ERROR_FORBIDDEN, COUNTER_REFUSED_ORIGIN);
+    return 0;
+}
+
+/* Pages hold nothing that is anybody's, so probes and scrapers may call us by whatever name they know us. But what
+   listens on loopback only is not for a page in the user's browser that has made its own name point there. */
+static int check_page_host(const struct http_connection *connection, const struct listener_settings *listener,
+                           const struct http_head *head, struct http_refusal *refusal)
+{
+    struct host host;
+    struct span value = head->field[HTTP_FIELD_HOST];
+    if (!connection->endpoint->admin || !address_is_loopback(&listener->address) ||
+        address_is_local(&listener->address))
+        return 0;
+    if (host_is_ours(connection, listener, head) || (host_parse(value, &host) == 0 && host.literal))
+        return 0;
+    return refuse(refusal, ERROR_FORBIDDEN, COUNTER_REFUSED_ORIGIN);
+}
+
+/* ---- what is sent and wanted ---- */
+
+static bool is_preflight(struct span method, const struct http_head *head)
+{
+    return span_is(method, "OPTIONS") && !span_absent(head->field[HTTP_FIELD_ORIGIN]) &&
+           !span_absent(head->field[HTTP_FIELD_REQUEST_METHOD]);
+}
+
+static int check_media(struct span method, const struct http_head *head, struct http_refusal *refusal)
+{
+    bool post = span_is(method, "POST");
+    if (post && !http_head_is_json(head))
+        return refuse(refusal, ERROR_UNSUPPORTED_MEDIA, COUNTER_REFUSED_MEDIA);
+    bool json = post && http_head_accepts_json(head);
+    if ((post || span_is(method, "GET")) && !json && !http_head_accepts_event_stream(head))
+        return refuse(refusal, ERROR_NOT_ACCEPTABLE, COUNTER_REFUSED_MEDIA);
+    return 0;
+}
+
+static int check_mcp(struct http_connection *connection, const struct listener_settings *listener, struct span method,
+                     const struct http_head *head, struct http_refusal *refusal)
+{
+    connection->request->preflight = is_preflight(method, head);
+    int result = check_origin(connection, listener, head, refusal);
+    return result == 0 ? check_media(method, head, refusal) : result;
+}
+
+static int check_length(const struct http_connection *connection, struct http_refusal *refusal)
+{
+    if (connection->request->framing.length > http_connection_settings(connection)->limits.max_payload)
+        return refuse(refusal, ERROR_PAYLOAD_TOO_LARGE, COUNTER_REFUSED_PAYLOAD);
+    return 0;
+}
+
+/* ---- all of it ---- */
+
+static int refuse_method(enum http_route route, struct http_refusal *refusal)
+{
+    refuse(refusal, ERROR_METHOD_NOT_ALLOWED, COUNTER_REFUSED_METHOD);
+    refusal->allow = http_route_allow(route);
+    return HTTP_REFUSED;
+}
+
+static int check_method(const struct http_connection *connection, struct span method, const struct http_head *head,
+                        struct http_refusal *refusal)
+{
+    if (http_route_has(connection->route, method))
+        return 0;
+    if (connection->route == HTTP_ROUTE_MCP && is_preflight(method, head))
+        return 0;
+    return refuse_method(connection->route, refusal);
+}
+
+/* Their targets have forms of their own, so this comes before all other checks. */
+static bool is_never_served(struct span method)
+{
+    return span_is(method, "CONNECT") || span_is(method, "TRACE");
+}
+
+static int check_route(const struct http_connection *connection, const struct listener_settings *listener,
+                       struct http_refusal *refusal)
+{
+    if (connection->route == HTTP_ROUTE_NONE || !listener)
+        return refuse(refusal, ERROR_NOT_FOUND, COUNTER_REFUSED_PATH);
+    return 0;
+}
+
+int http_refuse_head(struct http_connection *connection, const char *method_text, const char *version,
+                     struct http_head *head, struct http_refusal *ret_refusal)
+{
+    struct span method = span_of(method_text);
+    const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
+    if (is_never_served(method))
+        return refuse_method(HTTP_ROUTE_MCP, ret_refusal);
+    int result = check_http(connection, version, head, ret_refusal);
+    if (result == 0)
+        result = check_route(connection, listener, ret_refusal);
+    if (result == 0)
+        result = check_method(connection, method, head, ret_refusal);
+    if (result == 0 && connection->route == HTTP_ROUTE_PAGE)
+        result = check_page_host(connection, listener, head, ret_refusal);
+    if (result == 0 && connection->route == HTTP_ROUTE_MCP)
+        result = check_mcp(connection, listener, method, head, ret_refusal);
+    return result == 0 ? check_length(connection, ret_refusal) : result;
+}

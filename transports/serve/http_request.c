@@ -1,0 +1,347 @@
+/* One request's life inside libmicrohttpd's callbacks: target, head (judged at once), body (bounded as it comes),
+   dispatch, and either an answer on the spot or a suspended connection that is resumed when the answer is there. The
+   request outlives the connection when its handler does. On one reactor; the front keeps a few finished requests for
+   the next ones. */
+#include "transports/serve/http_parts.h"
+#include "transports/serve/refusal.h"
+#include "transports/wire/host.h"
+
+#include <errno.h>
+
+/* ---- memory ---- */
+
+static struct http_request *take_spare(struct http_front *front)
+{
+    struct http_request *request = front->spare;
+    if (!request)
+        return calloc(1, sizeof(*request));
+    front->spare = request->next_spare;
+    front->spares--;
+    return request;
+}
+
+static struct http_request *new_request(struct http_connection *connection)
+{
+    struct http_front *front = connection->front;
+    struct http_request *request = take_spare(front);
+    if (!request)
+        return NULL;
+    request->front = front;
+    request->connection = connection;
+    request->queue = TEXT(SIZE_MAX);
+    link_init(&request->resuming);
+    link_init(&request->stream);
+    http_front_ref(front);
+    connection->request = request;
+    return request;
+}
+
+/* Everything but the exchange, which exchange_init() sets, and a body buffer worth keeping. */
+static void wipe(struct http_request *request)
+{
+    char *body = request->body;
+    size_t room = request->body_room;
+    size_t start = offsetof(struct http_request, exchange) + sizeof(request->exchange);
+    memset((char *)request + start, 0, sizeof(*request) - start);
+    request->body = body;
+    request->body_room = room;
+}
+
+void http_request_free(struct http_request *request)
+{
+    struct http_front *front = request->front;
+    text_done(&request->queue);
+    if (request->response)
+        MHD_destroy_response(request->response);
+    if (front->spares >= HTTP_SPARE_REQUESTS || front->ended || request->body_room > HTTP_SPARE_BODY) {
+        free(request->body);
+        free(request);
+    } else {
+        wipe(request);
+        request->next_spare = front->spare;
+        front->spare = request;
+        front->spares++;
+    }
+    http_front_unref(front);
+}
+
+/* ---- suspending ---- */
+
+void http_request_suspend(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+    request->suspended = true;
+    MHD_suspend_connection(connection->mhd);
+    if (connection->hung_up)
+        http_request_gone(request);
+}
+
+void http_request_resume(struct http_request *request)
+{
+    if (request->suspended && link_alone(&request->resuming))
+        link_append(&request->front->resuming, &request->resuming);
+}
+
+void http_request_resume_all(struct http_front *front)
+{
+    while (!link_alone(&front->resuming)) {
+        struct http_request *request = CONTAINER_OF(front->resuming.next, struct http_request, resuming);
+        struct http_connection *connection = request->connection;
+        link_remove(&request->resuming);
+        request->suspended = false;
+        MHD_resume_connection(connection->mhd);
+        http_front_want(front, connection->on_streams ? HTTP_STREAMS : HTTP_REQUESTS);
+    }
+}
+
+/* ---- the end of the client ---- */
+
+void http_request_cut(struct http_request *request)
+{
+    request->gone = true;
+    link_remove(&request->stream);
+    text_done(&request->queue);
+    request->queue_sent = 0;
+    if (!request->connection)
+        return;
+    http_request_resume(request);
+    http_connection_cut(request->connection);
+}
+
+static void tell_core(struct http_request *request)
+{
+    if (!request->is_exchange || request->replied || request->told)
+        return;
+    request->told = true;
+    exchange_gone(&request->exchange);
+}
+
+void http_request_gone(struct http_request *request)
+{
+    if (!request->gone)
+        http_request_cut(request);
+    tell_core(request);
+}
+
+static void let_go(struct http_request *request)
+{
+    if (request->is_exchange)
+        exchange_unref(&request->exchange);
+    else
+        http_request_free(request);
+}
+
+void http_request_on_completed(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, void **context,
+                               enum MHD_RequestTerminationCode code UNUSED)
+{
+    struct http_connection *connection = *context;
+    struct http_request *request = connection ? TAKE(connection->request) : NULL;
+    if (!connection)
+        return;
+    http_deadline_set(connection, HTTP_IDLE_NEW);
+    if (request) {
+        request->connection = NULL;
+        request->gone = true;
+        link_remove(&request->resuming);
+        link_remove(&request->stream);
+        text_done(&request->queue);
+        tell_core(request);
+        let_go(request);
+    }
+    if (connection->hung_up || connection->front->draining)
+        http_connection_cut(connection);
+}
+
+/* ---- target ---- */
+
+static struct http_connection *find_connection(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info->socket_context;
+}
+
+void *http_request_on_target(void *cls UNUSED, const char *uri, struct MHD_Connection *mhd)
+{
+    struct http_connection *connection = find_connection(mhd);
+    struct http_target target;
+    if (connection->stage != HTTP_HEAD)
+        http_deadline_set(connection, HTTP_HEAD);
+    connection->route = HTTP_ROUTE_BAD;
+    connection->target_has_host = false;
+    if (http_target_parse(span_of(uri), &target) != 0)
+        return connection;
+    connection->route = (uint8_t)http_route_find(connection, target.path, &connection->page);
+    if (!span_absent(target.host)) { /* judged here: the text is changed after this call */
+        const struct listener_settings *listener =
+            http_route_listener(connection, http_connection_settings(connection));
+        connection->target_has_host = true;
+        connection->target_host_allowed =
+            listener && host_allowed(target.host, listener->allowed_hosts.name, listener->allowed_hosts.count);
+    }
+    return connection;
+}
+
+/* ---- head ---- */
+
+static void init_exchange(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+    struct exchange *exchange = &request->exchange;
+    exchange_init(exchange, &http_reply_ops, request->front->reactor);
+    request->is_exchange = true;
+    exchange->listener = http_route_listener(connection, exchange->snapshot->settings);
+    exchange->client = connection->client;
+    exchange->message = (struct span){request->body ? request->body : "", request->body_size};
+    if (request->session_id[0] != '\0')
+        exchange->session_id = span_of(request->session_id);
+}
+
+/* Nothing more is read of this connection: an answer to a head ends it. */
+static enum MHD_Result refuse(struct http_request *request, const struct http_refusal *refusal)
+{
+    counter_add(request->front->counters, refusal->counter, 1);
+    init_exchange(request);
+    request->dispatching = true;
+    exchange_reply_error(&request->exchange, refusal->error, refusal->message);
+    request->dispatching = false;
+    if (!request->response)
+        return MHD_NO;
+    if (refusal->status > 0)
+        request->status = (unsigned)refusal->status;
+    if (refusal->allow && http_reply_field(request->response, "Allow", refusal->allow) != 0)
+        return MHD_NO;
+    return http_reply_queue(request);
+}
+
+static void keep_session_id(struct http_request *request, struct span value)
+{
+    size_t size = MIN(value.size, sizeof(request->session_id) - 1);
+    if (size > 0)
+        memcpy(request->session_id, value.at, size);
+    request->session_id[size] = '\0';
+}
+
+static enum MHD_Result begin(struct http_connection *connection, const char *method, const char *version)
+{
+    struct http_head head = {.json = {0}};
+    struct http_refusal refusal;
+    counter_add(connection->front->counters, COUNTER_HTTP_REQUESTS, 1);
+    struct http_request *request = new_request(connection);
+    if (!request)
+        return MHD_NO;
+    if (http_refuse_head(connection, method, version, &head, &refusal) != 0)
+        return refuse(request, &refusal);
+    keep_session_id(request, head.field[HTTP_FIELD_MCP_SESSION_ID]);
+    request->method = *method;
+    if (request->framing.chunked || request->framing.length > 0)
+        http_deadline_set(connection, HTTP_BODY);
+    return MHD_YES;
+}
+
+/* ---- body ---- */
+
+static int make_room(struct http_request *request, size_t more)
+{
+    size_t wanted = request->body_size + more;
+    if (wanted <= request->body_room)
+        return 0;
+    size_t room = MAX(request->body_room * 2, MIN((size_t)request->framing.length, (size_t)HTTP_FIRST_BODY));
+    if (!request->framing.chunked)
+        room = MIN(room, (size_t)request->framing.length);
+    room = MAX(room, wanted);
+    char *body = realloc(request->body, room);
+    if (!body)
+        return -ENOMEM;
+    request->body = body;
+    request->body_room = room;
+    return 0;
+}
+
+/* No answer can be queued while a body is coming, and reading on would be work without end: the refusal goes straight
+   to the socket, and the connection ends. */
+static enum MHD_Result refuse_body(struct http_request *request, enum error_name error, enum counter counter)
+{
+    counter_add(request->front->counters, counter, 1);
+    refusal_send(request->connection->fd, error, error == ERROR_OVER_CAPACITY);
+    return MHD_NO;
+}
+
+static enum MHD_Result add_body(struct http_request *request, const char *bytes, size_t size)
+{
+    size_t most = http_connection_settings(request->connection)->limits.max_payload;
+    if (size > most || request->body_size > most - size)
+        return refuse_body(request, ERROR_PAYLOAD_TOO_LARGE, COUNTER_REFUSED_PAYLOAD);
+    if (make_room(request, size) != 0)
+        return refuse_body(request, ERROR_OVER_CAPACITY, COUNTER_REFUSED_PAYLOAD);
+    memcpy(request->body + request->body_size, bytes, size);
+    request->body_size += size;
+    return MHD_YES;
+}
+
+/* ---- dispatch ---- */
+
+static void note_taken(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    connection->taken_bytes += (info ? info->header_size : 0) + request->body_size;
+}
+
+static void dispatch_exchange(struct http_request *request)
+{
+    init_exchange(request);
+    request->dispatching = true;
+    switch (request->method) {
+    case 'P':
+        dispatch_message(&request->exchange);
+        break;
+    case 'G':
+        dispatch_stream(&request->exchange, http_reply_lookup(request->connection, "Last-Event-ID"));
+        break;
+    default:
+        dispatch_delete(&request->exchange);
+        break;
+    }
+    request->dispatching = false;
+}
+
+static int dispatch(struct http_request *request)
+{
+    request->dispatched = true;
+    note_taken(request);
+    http_deadline_set(request->connection, HTTP_BUSY);
+    if (request->connection->route == HTTP_ROUTE_PAGE)
+        return http_route_page(request);
+    if (request->preflight)
+        return http_route_preflight(request);
+    dispatch_exchange(request);
+    return 0;
+}
+
+/* The request is complete; called again after each resume until there is an answer. */
+static enum MHD_Result finish(struct http_request *request)
+{
+    if (!request->dispatched && dispatch(request) != 0)
+        return MHD_NO;
+    if (request->gone)
+        return MHD_NO;
+    if (request->response)
+        return http_reply_queue(request);
+    http_request_suspend(request);
+    return MHD_YES;
+}
+
+enum MHD_Result http_request_on_call(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, const char *url UNUSED,
+                                     const char *method, const char *version, const char *upload, size_t *upload_size,
+                                     void **context)
+{
+    struct http_connection *connection = *context;
+    if (!connection->request)
+        return begin(connection, method, version);
+    if (*upload_size == 0)
+        return finish(connection->request);
+    enum MHD_Result result = add_body(connection->request, upload, *upload_size);
+    *upload_size = 0;
+    return result;
+}

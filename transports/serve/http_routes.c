@@ -1,0 +1,109 @@
+/* What there is to ask for: the MCP path of the listener, and the pages. Also the two answers that need no dispatcher:
+   pages, and CORS preflights from allowed origins (Fetch Standard, "CORS-preflight request"). On one reactor; owns
+   nothing. */
+#include "transports/serve/http_parts.h"
+
+#include <errno.h>
+
+enum { PAGE_MAX_BYTES = 16 << 20, ALLOW_HEADERS_MAX_BYTES = 1024 };
+
+/* ---- routes ---- */
+
+const struct listener_settings *http_route_listener(const struct http_connection *connection,
+                                                    const struct settings *settings)
+{
+    const struct http_endpoint *endpoint = connection->endpoint;
+    if (endpoint->admin)
+        return &settings->admin;
+    return endpoint->index < settings->listeners ? &settings->listener[endpoint->index] : NULL;
+}
+
+static const struct page *find_page(const struct http_connection *connection, struct span path)
+{
+    const struct http_front *front = connection->front;
+    unsigned where = PAGE_EVERY_LISTENER | (connection->endpoint->admin ? PAGE_ADMIN : 0U);
+    for (size_t i = 0; i < front->pages_count; i++) {
+        if ((front->pages[i].where & where) && span_is(path, front->pages[i].path))
+            return &front->pages[i];
+    }
+    return NULL;
+}
+
+enum http_route http_route_find(struct http_connection *connection, struct span path, const struct page **ret_page)
+{
+    const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
+    if (!connection->endpoint->admin && listener && span_is(path, listener->path))
+        return HTTP_ROUTE_MCP;
+    *ret_page = find_page(connection, path);
+    return *ret_page ? HTTP_ROUTE_PAGE : HTTP_ROUTE_NONE;
+}
+
+const char *http_route_allow(enum http_route route)
+{
+    return route == HTTP_ROUTE_PAGE ? "GET, HEAD" : "GET, POST, DELETE";
+}
+
+bool http_route_has(enum http_route route, struct span method)
+{
+    if (route == HTTP_ROUTE_PAGE)
+        return span_is(method, "GET") || span_is(method, "HEAD");
+    return span_is(method, "POST") || span_is(method, "GET") || span_is(method, "DELETE");
+}
+
+/* ---- pages ---- */
+
+int http_route_page(struct http_request *request)
+{
+    const struct page *page = request->connection->page;
+    struct text body = TEXT(PAGE_MAX_BYTES);
+    int status = 200;
+    char *bytes = NULL;
+    size_t size = 0;
+    if (page->render(page->context, &body, &status) < 0 || body.error != 0) {
+        text_clear(&body);
+        text_add_literal(&body, "The page could not be made\n");
+        status = 500;
+    }
+    if (text_take(&body, &bytes, &size) < 0)
+        return -ENOMEM;
+    int result =
+        http_reply_make(request, (unsigned)status, status == 500 ? "text/plain" : page->content_type, bytes, size);
+    return result == 0 ? http_reply_field(request->response, "Cache-Control", "no-store") : result;
+}
+
+/* ---- preflights ---- */
+
+static bool is_name_list(struct span list)
+{
+    while (!span_absent(list)) {
+        if (!http_is_token(span_trim(span_cut(&list, ','))))
+            return false;
+    }
+    return true;
+}
+
+/* The names asked for, since Mcp-Param-* may be anything; the ones we know when there are none or too many. */
+static int add_allowed_headers(struct http_request *request)
+{
+    static const char known[] = "Accept, Authorization, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, "
+                                "Mcp-Name, Mcp-Session-Id";
+    char names[ALLOW_HEADERS_MAX_BYTES];
+    struct span wanted = http_reply_lookup(request->connection, "Access-Control-Request-Headers");
+    if (wanted.size == 0 || wanted.size >= sizeof(names) || !is_name_list(wanted))
+        return http_reply_field(request->response, "Access-Control-Allow-Headers", known);
+    memcpy(names, wanted.at, wanted.size);
+    names[wanted.size] = '\0';
+    return http_reply_field(request->response, "Access-Control-Allow-Headers", names);
+}
+
+int http_route_preflight(struct http_request *request)
+{
+    int result = http_reply_make(request, 204, NULL, NULL, 0);
+    if (result == 0)
+        result = http_reply_field(request->response, "Access-Control-Allow-Methods", http_route_allow(HTTP_ROUTE_MCP));
+    if (result == 0)
+        result = add_allowed_headers(request);
+    if (result == 0)
+        result = http_reply_field(request->response, "Access-Control-Max-Age", "600");
+    return result;
+}

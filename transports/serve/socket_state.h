@@ -1,0 +1,13 @@
+/* What the kernel knows about a connected stream socket. Any thread; nothing blocks. */
+#pragma once
+#include "gateway/base/defs.h"
+
+/* Bytes that the peer sent so far, read by us or not; 0 where the kernel does not count (Unix sockets). */
+uint64_t socket_state_received(int fd);
+/* A number that grows as the peer takes what was sent to it. */
+uint64_t socket_state_progress(int fd);
+/* Whether the peer has closed, at least its sending side, and everything before that has been read; or the socket is
+ * broken. */
+bool socket_state_at_end(int fd);
+/* Whether bytes wait to be read. */
+bool socket_state_has_input(int fd);

@@ -1,5 +1,6 @@
-/* The catalogue: every tool, resource, resource template and prompt that the gateway offers. Items are immutable and counted, a
-   catalogue is an immutable list of them; a change makes a new catalogue that shares the unchanged items. Any thread. */
+/* The catalogue: every tool, resource, resource template and prompt that the gateway offers. Items are immutable and
+   counted, a catalogue is an immutable list of them; a change makes a new catalogue that shares the unchanged items.
+   Any thread. */
 #pragma once
 #include <json-c/json.h>
 
@@ -30,24 +31,24 @@ enum {
 struct item {
     enum item_kind kind;
     unsigned flags;
-    uint64_t ordinal;     /* its place in lists, for life; set by the builder */
-    char *key;            /* name of a tool or prompt, URI of a resource, URI template */
-    struct span json;     /* the definition exactly as clients see it */
-    struct schema *schema; /* tools: of the arguments; else NULL */
+    uint64_t ordinal;                  /* its place in lists, for life; set by the builder */
+    char *key;                         /* name of a tool or prompt, URI of a resource, URI template */
+    struct span json;                  /* the definition exactly as clients see it */
+    struct schema *schema;             /* tools: of the arguments; else NULL */
     struct parameter_headers *headers; /* tools with x-mcp-header annotations; else NULL */
     struct uri_template *uri_template; /* templates */
     struct name_flags {
         char *name;
         bool required;
-    } *argument; /* prompts: the declared arguments */
+    } * argument; /* prompts: the declared arguments */
     size_t arguments;
     struct provider *provider; /* counted */
     void *handler;             /* the provider's own */
     void (*handler_free)(void *handler);
 };
 
-/* What a provider says of an item. Borrowed texts. `definition` is the json-c object that clients shall see, complete with name,
-   description, inputSchema ...; it is serialised with its members in their order. */
+/* What a provider says of an item. Borrowed texts. `definition` is the json-c object that clients shall see, complete
+   with name, description, inputSchema ...; it is serialised with its members in their order. */
 struct item_definition {
     enum item_kind kind;
     unsigned flags;
@@ -58,32 +59,41 @@ struct item_definition {
     void (*handler_free)(void *handler); /* called when the item dies, and not if item_new fails */
 };
 
-/* Checks the definition (name, schema, annotations, template, prompt arguments) and makes the item with one reference. 0, or
-   -EINVAL with a sentence in `problem` that says what to do, or -ENOMEM. */
+/* Checks the definition (name, schema, annotations, template, prompt arguments) and makes the item with one reference.
+   0, or -EINVAL with a sentence in `problem` that says what to do, or -ENOMEM. */
 MUST_USE int item_new(const struct item_definition *definition, struct item **ret_item, struct text *problem);
 struct item *item_ref(struct item *item);
 void item_unref(struct item *item); /* NULL is fine */
 
-/* A change to a catalogue: begun from an old one (or NULL), then added to and removed from, then finished. Not shared. */
+/* A change to a catalogue: begun from an old one (or NULL), then added to and removed from, then finished. Not shared.
+ */
 struct catalogue_builder;
 MUST_USE int catalogue_builder_new(struct catalogue *from, struct catalogue_builder **ret_builder);
 void catalogue_builder_free(struct catalogue_builder *builder);
-/* Takes the reference if it succeeds. 0, -EEXIST (the key is taken, in its kind), -ENOSPC (CATALOGUE_MAX_ITEMS), -ENOMEM. */
+/* Takes everything out, for a reload that puts in what stays (those items keep their places) and what is new. */
+void catalogue_builder_clear(struct catalogue_builder *builder);
+/* Takes the reference if it succeeds. 0, -EEXIST (the key is taken, in its kind), -ENOSPC (CATALOGUE_MAX_ITEMS),
+ * -ENOMEM. */
 MUST_USE int catalogue_builder_add(struct catalogue_builder *builder, struct item *item);
 /* 0 or -ENOENT (also when it belongs to another provider). */
-MUST_USE int catalogue_builder_remove(struct catalogue_builder *builder, enum item_kind kind, struct span key, const struct provider *provider);
-/* The new catalogue with one reference; the builder is empty then. `ret_changed` has a bit (1 << kind) for each kind whose list
-   differs from that of `from`. */
-MUST_USE int catalogue_builder_finish(struct catalogue_builder *builder, struct catalogue **ret_catalogue, unsigned *ret_changed);
+MUST_USE int catalogue_builder_remove(struct catalogue_builder *builder, enum item_kind kind, struct span key,
+                                      const struct provider *provider);
+/* Takes out all that belongs to one provider. */
+void catalogue_builder_remove_provider(struct catalogue_builder *builder, const struct provider *provider);
+/* The new catalogue with one reference; the builder is empty then. `ret_changed` has a bit (1 << kind) for each kind
+   whose list differs from that of `from`. */
+MUST_USE int catalogue_builder_finish(struct catalogue_builder *builder, struct catalogue **ret_catalogue,
+                                      unsigned *ret_changed);
 
 struct catalogue *catalogue_ref(struct catalogue *catalogue);
 void catalogue_unref(struct catalogue *catalogue); /* NULL is fine */
 
 /* By key, listed or not; NULL if there is none. Borrowed. */
 struct item *catalogue_find(const struct catalogue *catalogue, enum item_kind kind, struct span key);
-/* The template that matches a URI (the first in order), with its variables; 0 or CATALOGUE_NONE or -ENOMEM. */
+/* The template that matches a URI (the first in order), with its variables. 0 or CATALOGUE_NONE. */
 enum { CATALOGUE_NONE = 1 };
-MUST_USE int catalogue_match(const struct catalogue *catalogue, struct span uri, struct item **ret_item, struct uri_variables *ret_variables);
+MUST_USE int catalogue_match(const struct catalogue *catalogue, struct span uri, struct item **ret_item,
+                             struct uri_match *ret_match);
 /* The items of a kind in the order of their ordinals. */
 size_t catalogue_count(const struct catalogue *catalogue, enum item_kind kind);
 struct item *catalogue_at(const struct catalogue *catalogue, enum item_kind kind, size_t index);

@@ -1,5 +1,5 @@
-/* Counters: one set per reactor, written by its thread alone, summed when somebody looks. Relaxed atomics, so a reader on
-   another thread sees each number whole. What they are called outside stands in counters.def. */
+/* Counters: one set per reactor, written by its thread alone, summed when somebody looks. Relaxed atomics, so a reader
+   on another thread sees each number whole. What they are called outside stands in counters.def. */
 #pragma once
 #include <stdatomic.h>
 
@@ -32,8 +32,15 @@ static inline void counter_add(struct counters *counters, enum counter name, uin
 {
     counter_bump(&counters->event[name], amount);
 }
+/* From a thread that does not own the counters (rare events only); the owner's plain additions may swallow one that
+   happens at the same instant, which a count of drops can bear. */
+static inline void counter_add_shared(struct counters *counters, enum counter name, uint64_t amount)
+{
+    atomic_fetch_add_explicit(&counters->event[name], amount, memory_order_relaxed);
+}
 /* One request has ended. */
-void counters_request(struct counters *counters, enum method method, enum era era, enum outcome outcome, uint64_t duration_ns);
+void counters_request(struct counters *counters, enum method method, enum era era, enum outcome outcome,
+                      uint64_t duration_ns);
 /* Upper bound of a latency bucket in nanoseconds; UINT64_MAX for the last. */
 uint64_t counters_latency_bound_ns(unsigned bucket);
 /* Adds all of `from` to `sum`. */

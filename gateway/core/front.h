@@ -1,13 +1,12 @@
-/* The interface between the fronts (HTTP, WebSocket, stdio) and the core: one *exchange* per message that came in, whatever
-   carried it. A front makes the exchange, fills in what it knows, hands it to the dispatcher, and from then on is told what to
-   send. Everything here happens on the exchange's reactor.
+/* The interface between the fronts (HTTP, WebSocket, stdio) and the core: one *exchange* per message that came in,
+   whatever carried it. A front makes the exchange, fills in what it knows, hands it to the dispatcher, and from then on
+   is told what to send. Everything here happens on the exchange's reactor.
 
        front                              core
        exchange_init(), fields set   →
        dispatch_message()            →    reads, checks, finds the handler
-                                     ←    ops->send()   any number: notifications, requests to a legacy client, stream events
-                                     ←    ops->reply()  exactly once, unless the client went away first
-       exchange_gone() if it did     →
+                                     ←    ops->send()   any number: notifications, requests to a legacy client, stream
+   events ←    ops->reply()  exactly once, unless the client went away first exchange_gone() if it did     →
        exchange_unref()              →
                                      ←    ops->release()  when nobody refers to it any more
 */
@@ -24,20 +23,20 @@ struct stream;
 
 /* What ends an exchange. */
 struct reply {
-    int status;               /* HTTP; other fronts look at the body only */
-    char *body;               /* malloc'd, taken by the front; NULL: none (202, or a stream that just ends) */
+    int status; /* HTTP; other fronts look at the body only */
+    char *body; /* malloc'd, taken by the front; NULL: none (202, or a stream that just ends) */
     size_t size;
-    struct span event_id;     /* on a stream: the SSE id of this last event; absent: none */
-    const char *session_id;   /* a session was made: Mcp-Session-Id; borrowed for the call */
-    unsigned retry_after_s;   /* 0: no Retry-After */
-    const char *allow;        /* Allow, with 405; NULL: none */
+    struct span event_id;   /* on a stream: the SSE id of this last event; absent: none */
+    const char *session_id; /* a session was made: Mcp-Session-Id; borrowed for the call */
+    unsigned retry_after_s; /* 0: no Retry-After */
+    const char *allow;      /* Allow, with 405; NULL: none */
 };
 
 /* An event of a stream before its end. */
 struct event {
-    struct span message;      /* one JSON-RPC message, borrowed; empty: none (a priming event) */
-    struct span id;           /* SSE id; absent: none */
-    unsigned retry_ms;        /* SSE retry; 0: none */
+    struct span message; /* one JSON-RPC message, borrowed; empty: none (a priming event) */
+    struct span id;      /* SSE id; absent: none */
+    unsigned retry_ms;   /* SSE retry; 0: none */
 };
 
 enum { FRONT_GONE = 1, /* the client went away, or reads too slowly and was cut off; nothing was sent */ };
@@ -49,7 +48,8 @@ struct front_ops {
     bool connection_session; /* a legacy session belongs to the connection and not to a header */
     /* The first header field of that name (any case), trimmed; absent if there is none. Borrowed from the exchange. */
     struct span (*header)(struct exchange *exchange, const char *name);
-    /* Sends an event now. The first one turns the answer into a stream. 0, FRONT_GONE or -ENOMEM (then the front has cut the client off). */
+    /* Sends an event now. The first one turns the answer into a stream. 0, FRONT_GONE or -ENOMEM (then the front has
+     * cut the client off). */
     int (*send)(struct exchange *exchange, const struct event *event);
     /* The end. Called once, also after FRONT_GONE (the front then only frees the body). */
     void (*reply)(struct exchange *exchange, struct reply *reply);
@@ -70,8 +70,9 @@ struct exchange {
     /* Set by the front between exchange_init() and dispatch. */
     const struct listener_settings *listener; /* of snapshot */
     struct address client;
-    struct span message;      /* what came, one JSON-RPC message or a batch; must stay as it is until release */
-    struct span session_id;   /* Mcp-Session-Id; absent: none came. With connection_session the front sets `session` instead. */
+    struct span message; /* what came, one JSON-RPC message or a batch; must stay as it is until release */
+    struct span
+        session_id; /* Mcp-Session-Id; absent: none came. With connection_session the front sets `session` instead. */
 
     /* Set by exchange_init(). */
     const struct front_ops *ops;
@@ -87,13 +88,15 @@ struct exchange {
     enum method method;
     enum era era;
     enum revision revision;
-    unsigned capabilities;     /* of the client */
-    struct session *session;   /* counted; legacy */
-    struct stream *stream;     /* legacy, once the answer has become a stream: where its events are kept */
-    struct call *call;         /* counted; while a handler runs for it */
-    struct listen *listen;     /* modern: it is a subscriptions/listen stream */
-    uint64_t in_flight;        /* charged to QUOTA_IN_FLIGHT */
-    bool counted;              /* is a request: metrics and access line when it ends */
+    unsigned capabilities;    /* of the client */
+    struct session *session;  /* counted; legacy */
+    struct stream *stream;    /* legacy, once the answer has become a stream: where its events are kept */
+    bool outlet;              /* legacy GET: a stream of the session delivers to it */
+    struct call *call;        /* counted; while a handler runs for it */
+    struct listen *listen;    /* modern: it is a subscriptions/listen stream */
+    unsigned charged;         /* a bit (1 << quota_name) per quota it holds one of */
+    bool counted;             /* is a request: metrics when it ends */
+    struct reactor_post post; /* its last unref came from another thread */
 };
 
 /* One reference. The snapshot is the reactor's at this moment. */
@@ -101,8 +104,9 @@ void exchange_init(struct exchange *exchange, const struct front_ops *ops, struc
 struct exchange *exchange_ref(struct exchange *exchange); /* any thread */
 void exchange_unref(struct exchange *exchange);           /* any thread; release() runs on the reactor */
 
-/* The client hung up, or the front cut it off: nothing can be sent any more. Modern: cancels the request. Legacy: the handler goes on
-   and what it says can still be fetched by Last-Event-ID, if a stream had begun. Harmless after the reply. */
+/* The client hung up, or the front cut it off: nothing can be sent any more. Modern: cancels the request. Legacy: the
+   handler goes on and what it says can still be fetched by Last-Event-ID, if a stream had begun. Harmless after the
+   reply. */
 void exchange_gone(struct exchange *exchange);
 
 /* POST, a text frame, a line: exchange->message holds the bytes. May reply before it returns. */
@@ -112,6 +116,6 @@ void dispatch_stream(struct exchange *exchange, struct span last_event_id);
 /* DELETE: a legacy client ends its session. */
 void dispatch_delete(struct exchange *exchange);
 
-/* An error as the reply, with the exchange's id where it is known: what fronts use for refusals of their own, too, before or instead of
-   dispatch. `message` NULL: the row's text. */
+/* An error as the reply, with the exchange's id where it is known: what fronts use for refusals of their own, too,
+   before or instead of dispatch. `message` NULL: the row's text. */
 void exchange_reply_error(struct exchange *exchange, enum error_name error, const char *message);

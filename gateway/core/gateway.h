@@ -1,5 +1,7 @@
 /* The process-wide whole: what all reactors share. Made by main, passed down, never global. */
 #pragma once
+#include <pthread.h>
+
 #include "gateway/core/reactor.h"
 #include "gateway/core/snapshot.h"
 #include "limits/quota.h"
@@ -22,22 +24,25 @@ struct gateway {
     /* The newest snapshot; reactors follow within one turn of their loops. */
     pthread_mutex_t publish_lock;
     struct snapshot *snapshot;
+    uv_timer_t *housekeeping; /* idle sessions and old tasks, on the first reactor */
 };
 
-/* Makes everything but the reactors' fronts: quotas and seal from the settings, tables, `threads` reactors, the first snapshot. Takes
-   the snapshot's reference on success. 0 or -errno. */
+/* Makes everything but the reactors' fronts: quotas and seal from the settings, tables, `threads` reactors, the first
+   snapshot. Takes the snapshot's reference on success. 0 or -errno. */
 MUST_USE int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway);
 /* All reactors have stopped. Takes NULL. */
 void gateway_free(struct gateway *gateway);
 
-/* Puts a new snapshot before all reactors (any thread, in the order of the calls) and tells clients that asked for it which lists
-   changed: `changed` has a bit (1 << kind) per item kind. Takes the reference. */
-void gateway_publish(struct gateway *gateway, struct snapshot *snapshot, unsigned changed);
+/* Puts a new snapshot before all reactors (any thread, in the order of the calls) and tells clients that asked for it
+   which lists changed: `changed` has a bit (1 << kind) per item kind. Takes the reference. 0, or -ENOMEM: then nothing
+   has changed. */
+MUST_USE int gateway_publish(struct gateway *gateway, struct snapshot *snapshot, unsigned changed);
 /* The newest snapshot with a reference, whatever thread asks. */
 struct snapshot *gateway_snapshot(struct gateway *gateway);
-/* Changes the catalogue in one step, whoever else does the same: `edit` fills a builder that begins with the newest catalogue; not 0
-   from it changes nothing and is returned. `announce` is added to what changed. Any thread. */
-MUST_USE int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data), void *data, unsigned announce);
+/* Changes the catalogue in one step, whoever else does the same: `edit` fills a builder that begins with the newest
+   catalogue; not 0 from it changes nothing and is returned. `announce` is added to what changed. Any thread. */
+MUST_USE int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),
+                                    void *data, unsigned announce);
 /* Applies limits from settings (start and reload). */
 void gateway_apply_limits(struct gateway *gateway, const struct settings *settings);
 /* Tells whoever subscribed to `uri`. Any thread. 0 or -ENOMEM. */

@@ -10,8 +10,8 @@ struct gateway;
 struct snapshot;
 struct reactor;
 
-/* A message to a reactor, embedded in what it is about, so that posting needs no memory and cannot fail: the number of posts
-   under way is bounded by the number of their owners. A node may be posted again only after it has run. */
+/* A message to a reactor, embedded in what it is about, so that posting needs no memory and cannot fail: the number of
+   posts under way is bounded by the number of their owners. A node may be posted again only after it has run. */
 struct reactor_post {
     struct reactor_post *next;
     void (*run)(struct reactor_post *post);

@@ -1,5 +1,5 @@
-/* The settings of one configuration: a plain record, filled by gateway/config from options.def, immutable once it is part of a
-   snapshot. Sizes are bytes, durations milliseconds. */
+/* The settings of one configuration: a plain record, filled by gateway/config from options.def, immutable once it is
+   part of a snapshot. Sizes are bytes, durations milliseconds. */
 #pragma once
 #include "gateway/base/address.h"
 #include "gateway/base/log.h"
@@ -16,8 +16,8 @@ struct name_list {
 struct listener_settings {
     char *address_text; /* as configured */
     struct address address;
-    unsigned transports; /* enum transport */
-    char *path;          /* "/mcp" */
+    unsigned transports;              /* enum transport */
+    char *path;                       /* "/mcp" */
     struct name_list allowed_hosts;   /* host names without port, "*" for any; empty: loopback names */
     struct name_list allowed_origins; /* whole origins, "*" for any; empty: loopback origins */
 };
@@ -31,13 +31,13 @@ struct command_settings {
     char *name;
     char *title;
     char *description;
-    char *input_schema; /* JSON */
-    char *annotations;  /* JSON or NULL */
+    char *input_schema;           /* JSON */
+    char *annotations;            /* JSON or NULL */
     struct name_list run;         /* argument vector template */
     struct name_list environment; /* names that are passed on */
-    char *directory;    /* or NULL */
-    bool json_stdin;    /* the arguments object goes to standard input */
-    bool json_output;   /* standard output is a JSON value: structuredContent */
+    char *directory;              /* or NULL */
+    bool json_stdin;              /* the arguments object goes to standard input */
+    bool json_output;             /* standard output is a JSON value: structuredContent */
     uint64_t timeout_ms;
     size_t max_output;
 };
@@ -73,7 +73,8 @@ struct settings {
         uint64_t workers;
         uint64_t max_processes;
     } limits;
-    char *state_key; /* secret that seals requestState, shared by gateways behind one balancer; NULL: random per process */
+    char *state_key; /* secret that seals requestState, shared by gateways behind one balancer; NULL: random per process
+                      */
     unsigned page_size;
     uint64_t list_ttl_ms; /* ttlMs of lists and server/discover for modern clients */
     char *instructions;   /* server/discover and initialize; NULL: none */

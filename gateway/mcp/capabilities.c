@@ -5,7 +5,7 @@
 
 static bool declares(struct span json, const char *key)
 {
-    return json_type(json_find(json, key)) == JSON_OBJECT;
+    return json_kind(json_find(json, key)) == JSON_OBJECT;
 }
 
 /* An object that names no mode means forms: clients from before 2025-11-25 know no modes (client/elicitation,

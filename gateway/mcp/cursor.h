@@ -1,5 +1,6 @@
-/* Opaque pagination cursors (MCP server/utilities/pagination). A cursor names the last item that was seen by its ordinal, which
-   an item keeps for life: a page that follows a change of the catalogue neither repeats nor skips what stayed. Pure data. */
+/* Opaque pagination cursors (MCP server/utilities/pagination). A cursor names the last item that was seen by its
+   ordinal, which an item keeps for life: a page that follows a change of the catalogue neither repeats nor skips what
+   stayed. Pure data. */
 #pragma once
 #include "gateway/base/text.h"
 

@@ -80,9 +80,9 @@ static bool is_id(struct span raw, size_t max_bytes)
 {
     if (raw.size > max_bytes)
         return false;
-    if (json_type(raw) == JSON_STRING)
+    if (json_kind(raw) == JSON_STRING)
         return true;
-    return json_type(raw) == JSON_NUMBER && memchr(raw.at, '.', raw.size) == NULL &&
+    return json_kind(raw) == JSON_NUMBER && memchr(raw.at, '.', raw.size) == NULL &&
            memchr(raw.at, 'e', raw.size) == NULL && memchr(raw.at, 'E', raw.size) == NULL;
 }
 
@@ -90,11 +90,11 @@ static bool has_type(const struct scan *scan, struct span raw, enum type type)
 {
     switch (type) {
     case STRING:
-        return json_type(raw) == JSON_STRING;
+        return json_kind(raw) == JSON_STRING;
     case OBJECT:
-        return json_type(raw) == JSON_OBJECT;
+        return json_kind(raw) == JSON_OBJECT;
     case NUMBER:
-        return json_type(raw) == JSON_NUMBER;
+        return json_kind(raw) == JSON_NUMBER;
     case ID:
         return is_id(raw, scan->limits->max_id_bytes);
     }
@@ -106,7 +106,7 @@ static void note(struct scan *scan, enum envelope_member_id id, struct span raw)
     struct envelope_member *member = &scan->envelope->member[id];
     member->raw = raw;
     member->wrong_type = !has_type(scan, raw, members[id].type);
-    if (!member->wrong_type && json_type(raw) == JSON_STRING && !json_string_plain(raw, &member->text))
+    if (!member->wrong_type && json_kind(raw) == JSON_STRING && !json_string_plain(raw, &member->text))
         scan->escaped_bytes += raw.size;
 }
 
@@ -175,7 +175,7 @@ static const char *judge_id(struct envelope *envelope, const struct envelope_lim
         envelope->id = id->raw;
         return NULL;
     }
-    if (json_type(id->raw) == JSON_NULL)
+    if (json_kind(id->raw) == JSON_NULL)
         return answers_nothing ? NULL : "id is null";
     return id->raw.size > limits->max_id_bytes ? "id is too long" : "id is neither a string nor an integer";
 }
@@ -207,7 +207,7 @@ static int decode_strings(struct scan *scan)
     envelope->decoded = at;
     for (int id = 0; id < MEMBER_COUNT; id++) {
         struct envelope_member *member = &envelope->member[id];
-        if (member->wrong_type || json_type(member->raw) != JSON_STRING || !span_absent(member->text))
+        if (member->wrong_type || json_kind(member->raw) != JSON_STRING || !span_absent(member->text))
             continue;
         member->text = (struct span){at, json_string_decode_into(member->raw, at)};
         at += member->text.size;
@@ -259,7 +259,7 @@ int envelope_scan(struct span message, const struct envelope_limits *limits, str
     if (r)
         return parse_error(&scan, r);
     const char *start = cursor->at;
-    enum json_type type = json_cursor_peek(cursor);
+    enum json_kind type = json_cursor_peek(cursor);
     r = type == JSON_OBJECT ? read_object(&scan, TOP) : json_cursor_value(cursor, &ret_envelope->value);
     if (r)
         return parse_error(&scan, r);
@@ -296,11 +296,11 @@ enum envelope_member_id envelope_wrong_type(const struct envelope *envelope, con
 
 bool envelope_id_equal(struct span raw_a, struct span raw_b)
 {
-    if (json_type(raw_a) != json_type(raw_b))
+    if (json_kind(raw_a) != json_kind(raw_b))
         return false;
-    if (json_type(raw_a) == JSON_STRING)
+    if (json_kind(raw_a) == JSON_STRING)
         return json_string_same(raw_a, raw_b);
-    if (json_type(raw_a) != JSON_NUMBER)
+    if (json_kind(raw_a) != JSON_NUMBER)
         return false;
     return span_equal(raw_a, raw_b) || json_number_equal(raw_a, raw_b);
 }

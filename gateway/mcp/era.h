@@ -6,12 +6,12 @@
 enum era { ERA_LEGACY, ERA_MODERN, ERA_COUNT };
 
 enum revision { /* in the order of their dates: compare with < */
-    REVISION_2024_11_05,
-    REVISION_2025_03_26,
-    REVISION_2025_06_18,
-    REVISION_2025_11_25,
-    REVISION_2026_07_28,
-    REVISION_COUNT
+                REVISION_2024_11_05,
+                REVISION_2025_03_26,
+                REVISION_2025_06_18,
+                REVISION_2025_11_25,
+                REVISION_2026_07_28,
+                REVISION_COUNT
 };
 enum { REVISION_NEWEST_LEGACY = REVISION_2025_11_25 };
 

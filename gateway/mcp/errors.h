@@ -17,6 +17,6 @@ struct error_row {
 };
 const struct error_row *error_row(enum error_name name);
 
-/* One JSON-RPC error response (JSON-RPC 2.0, section 5.1; MCP basic/index "Error Responses"). Without an id the member is left out, as the
-   MCP schemas want it (JSON-RPC's null is not a RequestId). `data` is JSON or absent. */
+/* One JSON-RPC error response (JSON-RPC 2.0, section 5.1; MCP basic/index "Error Responses"). Without an id the member
+   is left out, as the MCP schemas want it (JSON-RPC's null is not a RequestId). `data` is JSON or absent. */
 void error_add_response(struct text *out, struct span id, int code, struct span message, struct span data);

@@ -19,38 +19,13 @@ static bool is_field_value(struct span value)
     return true;
 }
 
-/* How many bytes the character at `at` has; 0 when it is not UTF-8 (RFC 3629, section 4). */
-static size_t character_size(const unsigned char *at, size_t left)
-{
-    unsigned char first = at[0], low = 0x80, high = 0xbf;
-    if (first < 0x80)
-        return 1;
-    size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || size > left)
-        return 0;
-    if (first == 0xe0)
-        low = 0xa0;
-    else if (first == 0xf0)
-        low = 0x90;
-    else if (first == 0xed)
-        high = 0x9f;
-    else if (first == 0xf4)
-        high = 0x8f;
-    if (at[1] < low || at[1] > high)
-        return 0;
-    for (size_t i = 2; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return size;
-}
-
 static bool is_utf8(struct span text)
 {
-    for (size_t i = 0, size; i < text.size; i += size) {
-        size = character_size((const unsigned char *)text.at + i, text.size - i);
+    while (text.size > 0) {
+        size_t size = span_utf8(text);
         if (size == 0)
             return false;
+        text = (struct span){text.at + size, text.size - size};
     }
     return true;
 }

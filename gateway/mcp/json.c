@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-enum json_type json_type(struct span raw)
+enum json_kind json_kind(struct span raw)
 {
     if (raw.size == 0)
         return JSON_NONE;
@@ -95,9 +95,9 @@ static bool take_value(struct json_iterator *it, struct span *ret_raw)
     return true;
 }
 
-static void begin(struct json_iterator *it, struct span raw, enum json_type type)
+static void begin(struct json_iterator *it, struct span raw, enum json_kind type)
 {
-    bool fits = json_type(raw) == type;
+    bool fits = json_kind(raw) == type;
     it->at = fits ? raw.at + 1 : NULL;
     it->end = fits ? raw.at + raw.size : NULL;
 }
@@ -303,7 +303,7 @@ int json_string_decode(struct span raw, struct text *out)
 
 int json_to_bool(struct span raw, bool *ret_value)
 {
-    if (json_type(raw) != JSON_BOOLEAN)
+    if (json_kind(raw) != JSON_BOOLEAN)
         return JSON_WRONG_TYPE;
     *ret_value = raw.at[0] == 't';
     return 0;

@@ -37,7 +37,7 @@ const char *json_reason(int outcome);
 /* Validates one whole text: one value with blanks around it. 0 or JSON_SYNTAX … JSON_TRAILING. */
 MUST_USE int json_check(struct span text, unsigned max_depth);
 
-enum json_type {
+enum json_kind {
     JSON_NONE, /* an absent or empty span */
     JSON_NULL,
     JSON_BOOLEAN,
@@ -47,7 +47,7 @@ enum json_type {
     JSON_OBJECT,
 };
 /* By the first byte. */
-enum json_type json_type(struct span raw);
+enum json_kind json_kind(struct span raw);
 
 /* ---- validating while reading -------------------------------------------------------------------------------------
  */
@@ -64,7 +64,7 @@ struct json_cursor {
 /* Stands on the first byte of the value, blanks skipped. 0, JSON_EMPTY or JSON_BOM. */
 MUST_USE int json_cursor_init(struct json_cursor *cursor, struct span text, unsigned max_depth);
 /* The type of the value the cursor stands on, by its first byte: JSON_NONE when no value begins there. */
-enum json_type json_cursor_peek(const struct json_cursor *cursor);
+enum json_kind json_cursor_peek(const struct json_cursor *cursor);
 /* Validates one value with everything in it and moves past it. 0 or an outcome. */
 MUST_USE int json_cursor_value(struct json_cursor *cursor, struct span *ret_raw);
 /* Enters the object the cursor stands on. Then json_cursor_member() until *ret_more is false: with true the cursor

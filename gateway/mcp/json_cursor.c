@@ -355,9 +355,9 @@ int json_cursor_init(struct json_cursor *cursor, struct span text, unsigned max_
     return cursor->at < cursor->end ? 0 : JSON_EMPTY;
 }
 
-enum json_type json_cursor_peek(const struct json_cursor *cursor)
+enum json_kind json_cursor_peek(const struct json_cursor *cursor)
 {
-    return json_type((struct span){cursor->at, (size_t)(cursor->end - cursor->at)});
+    return json_kind((struct span){cursor->at, (size_t)(cursor->end - cursor->at)});
 }
 
 int json_cursor_value(struct json_cursor *cursor, struct span *ret_raw)

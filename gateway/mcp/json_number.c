@@ -39,7 +39,7 @@ static int64_t read_exponent(const char *at, const char *end)
 
 static bool decimal_read(struct span raw, struct decimal *ret_decimal)
 {
-    if (json_type(raw) != JSON_NUMBER)
+    if (json_kind(raw) != JSON_NUMBER)
         return false;
     struct decimal decimal = {.negative = raw.at[0] == '-'};
     const char *at = raw.at + decimal.negative, *end = raw.at + raw.size;

@@ -1,4 +1,5 @@
-/* Looks methods up. The table is short and names differ early, so a walk that compares sizes first is as fast as a hash. */
+/* Looks methods up. The table is short and names differ early, so a walk that compares sizes first is as fast as a
+ * hash. */
 #include "gateway/mcp/methods.h"
 
 enum { REQUEST, NOTIFICATION };

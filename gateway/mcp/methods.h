@@ -15,5 +15,6 @@ enum method method_find(struct span name, enum era era);
 /* "tools/call"; "unknown". */
 const char *method_name(enum method method);
 bool method_is_notification(enum method method);
-/* The member of params that the header Mcp-Name mirrors (basic/transports/streamable-http, "Standard Request Headers"), or NULL. */
+/* The member of params that the header Mcp-Name mirrors (basic/transports/streamable-http, "Standard Request Headers"),
+ * or NULL. */
 const char *method_mirrored_member(enum method method);

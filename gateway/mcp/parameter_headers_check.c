@@ -20,19 +20,26 @@ static bool has_value(const struct parameter_header *header, struct span argumen
 {
     struct span value = arguments;
     for (size_t i = 0; i < header->path_length; i++) {
-        if (json_type(value) != JSON_OBJECT)
+        if (json_kind(value) != JSON_OBJECT)
             return false;
         value = json_find_span(value, header->path[i]);
     }
     *ret_raw = value;
-    return json_type(value) != JSON_NONE && json_type(value) != JSON_NULL;
+    return json_kind(value) != JSON_NONE && json_kind(value) != JSON_NULL;
+}
+
+/* The field is the client's, so nobody has looked at it yet; JSON's blanks are not part of a number. */
+static bool is_number(struct span decoded)
+{
+    return json_kind(decoded) == JSON_NUMBER && decoded.at[decoded.size - 1] >= '0' &&
+           decoded.at[decoded.size - 1] <= '9' && json_check(decoded, 1) == 0;
 }
 
 static int compare_integer(const struct parameter_header *header, struct span raw, struct span decoded,
                            struct text *problem)
 {
     int64_t number;
-    if (!json_number_equal(raw, decoded))
+    if (!is_number(decoded) || !json_number_equal(raw, decoded))
         return mismatch(problem, header, "is not the number in the body");
     if (json_to_int64(raw, &number) != 0 || number > MAX_SAFE_INTEGER || number < -MAX_SAFE_INTEGER)
         return mismatch(problem, header, "stands for a number that is no integer between -2^53+1 and 2^53-1");
@@ -42,7 +49,7 @@ static int compare_integer(const struct parameter_header *header, struct span ra
 /* By what the body holds: whether that is the type the schema asks for, the schema says. */
 static int compare(const struct parameter_header *header, struct span raw, struct span decoded, struct text *problem)
 {
-    switch (json_type(raw)) {
+    switch (json_kind(raw)) {
     case JSON_STRING:
         return json_string_equal(raw, decoded) ? 0 : mismatch(problem, header, "is not the string in the body");
     case JSON_NUMBER:

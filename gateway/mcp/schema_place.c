@@ -52,15 +52,18 @@ static void add_step(struct text *out, const struct schema_place *place)
         return;
     }
     struct span name = cut_utf8(place->name, SCHEMA_MAX_SHOWN_BYTES);
-    for (size_t i = 0; i < name.size; i++) {
-        if (name.at[i] == '~')
-            schema_add_cut(out, SPAN("~0"));
-        else if (name.at[i] == '/')
-            schema_add_cut(out, SPAN("~1"));
-        else if (out->size < out->max_bytes)
-            text_add_char(out, name.at[i]);
+    bool cut = name.size < place->name.size;
+    while (name.size > 0) {
+        size_t plain = 0;
+        while (plain < name.size && name.at[plain] != '~' && name.at[plain] != '/')
+            plain++;
+        schema_add_cut(out, (struct span){name.at, plain});
+        if (plain < name.size)
+            schema_add_cut(out, name.at[plain] == '~' ? SPAN("~0") : SPAN("~1"));
+        plain += plain < name.size;
+        name = (struct span){name.at + plain, name.size - plain};
     }
-    if (name.size < place->name.size)
+    if (cut)
         schema_add_cut(out, SPAN("…"));
 }
 

@@ -63,7 +63,7 @@ static void check_accepted(const struct envelope *envelope)
     require(envelope->kind != ENVELOPE_NOTIFICATION || span_absent(envelope->id));
     for (int id = 0; id < MEMBER_COUNT; id++) {
         const struct envelope_member *member = &envelope->member[id];
-        if (!member->wrong_type && json_type(member->raw) == JSON_STRING)
+        if (!member->wrong_type && json_kind(member->raw) == JSON_STRING)
             require(!span_absent(member->text));
     }
 }

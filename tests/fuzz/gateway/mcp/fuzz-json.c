@@ -55,7 +55,7 @@ static void check_object(struct span raw)
     struct span key, value;
     json_object_begin(&it, raw);
     while (json_object_next(&it, &key, &value)) {
-        require(json_type(key) == JSON_STRING);
+        require(json_kind(key) == JSON_STRING);
         check_string(key);
         check_value(value);
     }
@@ -75,7 +75,7 @@ static void check_value(struct span raw)
 {
     bool boolean;
     require(json_check(raw, MAX_DEPTH) == 0);
-    switch (json_type(raw)) {
+    switch (json_kind(raw)) {
     case JSON_STRING:
         check_string(raw);
         break;
@@ -92,7 +92,7 @@ static void check_value(struct span raw)
         require(json_to_bool(raw, &boolean) == 0);
         break;
     default:
-        require(json_type(raw) == JSON_NULL);
+        require(json_kind(raw) == JSON_NULL);
         break;
     }
 }
@@ -113,8 +113,8 @@ static void read_anything(struct span raw)
     require(json_string_decode_into(raw, into) <= raw.size);
     (void)json_string_same(raw, raw);
     (void)json_number_compare(raw, raw);
-    require(json_to_int64(raw, &integer) != 0 || json_type(raw) == JSON_NUMBER);
-    require(json_to_double(raw, &number) != 0 || json_type(raw) == JSON_NUMBER);
+    require(json_to_int64(raw, &integer) != 0 || json_kind(raw) == JSON_NUMBER);
+    require(json_to_double(raw, &number) != 0 || json_kind(raw) == JSON_NUMBER);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -560,15 +560,15 @@ static void test_types(void **state)
 {
     bool value = false;
     (void)state;
-    assert_int_equal(json_type(SPAN("{}")), JSON_OBJECT);
-    assert_int_equal(json_type(SPAN("[]")), JSON_ARRAY);
-    assert_int_equal(json_type(SPAN("\"\"")), JSON_STRING);
-    assert_int_equal(json_type(SPAN("-1")), JSON_NUMBER);
-    assert_int_equal(json_type(SPAN("9")), JSON_NUMBER);
-    assert_int_equal(json_type(SPAN("null")), JSON_NULL);
-    assert_int_equal(json_type(SPAN("true")), JSON_BOOLEAN);
-    assert_int_equal(json_type(SPAN("")), JSON_NONE);
-    assert_int_equal(json_type((struct span){NULL, 0}), JSON_NONE);
+    assert_int_equal(json_kind(SPAN("{}")), JSON_OBJECT);
+    assert_int_equal(json_kind(SPAN("[]")), JSON_ARRAY);
+    assert_int_equal(json_kind(SPAN("\"\"")), JSON_STRING);
+    assert_int_equal(json_kind(SPAN("-1")), JSON_NUMBER);
+    assert_int_equal(json_kind(SPAN("9")), JSON_NUMBER);
+    assert_int_equal(json_kind(SPAN("null")), JSON_NULL);
+    assert_int_equal(json_kind(SPAN("true")), JSON_BOOLEAN);
+    assert_int_equal(json_kind(SPAN("")), JSON_NONE);
+    assert_int_equal(json_kind((struct span){NULL, 0}), JSON_NONE);
     assert_int_equal(json_to_bool(SPAN("true"), &value), 0);
     assert_true(value);
     assert_int_equal(json_to_bool(SPAN("false"), &value), 0);

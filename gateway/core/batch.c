@@ -1,0 +1,182 @@
+/* JSON-RPC batches, which exist in 2025-03-26 only. A batch is a front of its own to the exchanges of its elements: it
+   gathers their replies and answers the exchange that it came by, with an array, or with one event each once any of
+   them has sent something before its reply. On the exchange's reactor; lives until the last element is released. */
+#include <errno.h>
+
+#include "gateway/core/methods.h"
+#include "gateway/core/session.h"
+#include "gateway/mcp/json.h"
+
+struct batch {
+    struct exchange *parent; /* counted */
+    unsigned outstanding;    /* elements that owe an answer, and one for the loop that starts them */
+    unsigned references;     /* the same, until release */
+    struct text responses;
+};
+
+struct element {
+    struct exchange exchange;
+    struct batch *batch;
+};
+
+static struct batch *batch_of(struct exchange *exchange)
+{
+    return CONTAINER_OF(exchange, struct element, exchange)->batch;
+}
+
+static void batch_unref(struct batch *batch)
+{
+    if (--batch->references > 0)
+        return;
+    exchange_unref(batch->parent);
+    text_done(&batch->responses);
+    free(batch);
+}
+
+static void answer(struct batch *batch)
+{
+    struct exchange *parent = batch->parent;
+    char *body = NULL;
+    size_t size = 0;
+    if (parent->state == EXCHANGE_STREAM || batch->responses.size == 0) {
+        exchange_reply_empty(parent);
+        return;
+    }
+    text_add_char(&batch->responses, ']');
+    if (text_take(&batch->responses, &body, &size) < 0)
+        exchange_reply_error(parent, ERROR_INTERNAL, NULL);
+    else
+        exchange_reply_bytes(parent, 200, body, size, NULL);
+}
+
+static void settled(struct batch *batch)
+{
+    if (--batch->outstanding == 0)
+        answer(batch);
+}
+
+/* ---- what a batch is to its elements ---- */
+
+static struct span element_header(struct exchange *exchange, const char *name)
+{
+    struct exchange *parent = batch_of(exchange)->parent;
+    return parent->ops->header(parent, name);
+}
+
+static int element_send(struct exchange *exchange, const struct event *event)
+{
+    return exchange_send(batch_of(exchange)->parent, event->message);
+}
+
+static void element_reply(struct exchange *exchange, struct reply *reply)
+{
+    struct batch *batch = batch_of(exchange);
+    struct span body = {reply->body, reply->size};
+    if (body.size && batch->parent->state == EXCHANGE_STREAM) {
+        (void)!exchange_send(batch->parent, body);
+    } else if (body.size) {
+        text_add_char(&batch->responses, batch->responses.size ? ',' : '[');
+        text_add(&batch->responses, body);
+    }
+    free(reply->body);
+    settled(batch);
+}
+
+static void element_release(struct exchange *exchange)
+{
+    struct element *element = CONTAINER_OF(exchange, struct element, exchange);
+    batch_unref(element->batch);
+    free(element);
+}
+
+static const struct front_ops element_ops = {
+    .name = "batch",
+    .header = element_header,
+    .send = element_send,
+    .reply = element_reply,
+    .release = element_release,
+};
+
+/* ---- taking it apart ---- */
+
+static int start_element(struct batch *batch, struct span message)
+{
+    struct element *element = calloc(1, sizeof(*element));
+    if (!element)
+        return -ENOMEM;
+    element->batch = batch;
+    batch->outstanding++;
+    batch->references++;
+    exchange_init(&element->exchange, &element_ops, batch->parent->reactor);
+    element->exchange.client = batch->parent->client;
+    element->exchange.listener = batch->parent->listener;
+    element->exchange.message = message;
+    element->exchange.session = session_ref(batch->parent->session);
+    dispatch_bytes(&element->exchange, false);
+    exchange_unref(&element->exchange);
+    return 0;
+}
+
+static void start(struct batch *batch, struct span array)
+{
+    struct json_iterator elements;
+    struct span message;
+    json_array_begin(&elements, array);
+    while (json_array_next(&elements, &message))
+        if (start_element(batch, message) < 0)
+            break; /* what was started is answered; the client misses the rest and sees that it does */
+}
+
+static size_t count_elements(struct span array)
+{
+    struct json_iterator elements;
+    struct span message;
+    size_t count = 0;
+    json_array_begin(&elements, array);
+    while (json_array_next(&elements, &message))
+        count++;
+    return count;
+}
+
+static bool refuse_batch(struct exchange *exchange, struct span array)
+{
+    unsigned limit = exchange_settings(exchange)->limits.max_batch;
+    size_t count = count_elements(array);
+    if (!exchange->session && !span_absent(exchange->session_id)) {
+        exchange->session = session_find(exchange_gateway(exchange), exchange->session_id);
+        if (!exchange->session) {
+            exchange_reply_error(exchange, ERROR_SESSION_UNKNOWN, NULL);
+            return true;
+        }
+    }
+    if (!exchange->session || session_revision(exchange->session) != REVISION_2025_03_26) {
+        exchange_reply_error(exchange, ERROR_BATCH_REFUSED, NULL);
+        return true;
+    }
+    exchange->revision = REVISION_2025_03_26;
+    if (count > 0 && count <= limit)
+        return false;
+    CLEANUP(text_done) struct text message = TEXT(256);
+    counter_add(exchange_counters(exchange), COUNTER_REFUSED_BATCH, 1);
+    text_addf(&message, "A batch must have 1 to %u messages (limits.max_batch), and this one has %zu", limit, count);
+    exchange_reply_error_full(exchange, ERROR_INVALID_REQUEST, text_span(&message), (struct span){0});
+    return true;
+}
+
+void batch_begin(struct exchange *exchange)
+{
+    struct span array = exchange->envelope.value;
+    if (refuse_batch(exchange, array))
+        return;
+    struct batch *batch = calloc(1, sizeof(*batch));
+    if (!batch) {
+        exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
+        return;
+    }
+    batch->parent = exchange_ref(exchange);
+    batch->outstanding = batch->references = 1;
+    batch->responses = TEXT(SIZE_MAX);
+    start(batch, array);
+    settled(batch);
+    batch_unref(batch);
+}

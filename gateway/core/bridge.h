@@ -1,0 +1,24 @@
+/* The input bridge: how a handler's need_input() becomes what the client's era knows (MCP 2026-07-28,
+   basic/patterns/mrtr, and the server-to-client requests of the legacy revisions). On the call's reactor, except
+   bridge_answer(). */
+#pragma once
+#include "gateway/core/call.h"
+
+struct bridge;
+
+enum { BRIDGE_MAX_REQUESTS = 32, BRIDGE_MAX_INPUT_BYTES = 1024 * 1024 };
+
+/* The handler wants `requests` answered and gave `state`. Modern: replies input_required with a sealed requestState.
+   Legacy: sends the requests to the client and begins the next round when all answers are in. Task: parks it. Fails the
+   call where that cannot be. */
+void bridge_ask(struct call *call, struct span requests, struct span state);
+/* One answer of a legacy client, from any thread; exactly one of result and error is not absent. Copied. */
+void bridge_answer(struct call *call, struct span key, struct span result, struct span error);
+void bridge_free(struct bridge *bridge); /* NULL is fine */
+
+/* `old` with the members of `fresh` put in or over. Both JSON objects or absent. */
+void bridge_merge_inputs(struct text *out, struct span old, struct span fresh);
+/* What all requests together need of the client. 0 and the bits; or -EINVAL with a sentence. */
+MUST_USE int bridge_check_requests(struct span requests, unsigned *ret_needed, struct text *problem);
+/* The bridge of a call; made when it first asks. */
+struct bridge **call_bridge(struct call *call);

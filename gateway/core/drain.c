@@ -1,0 +1,46 @@
+/* Tells each reactor by a post that lives in this file's own records; the records are freed as they run. */
+#include "gateway/core/drain.h"
+
+#include "gateway/core/exchange.h"
+#include "gateway/core/subscriptions.h"
+
+struct order {
+    struct reactor_post post;
+    struct reactor *reactor;
+};
+
+/* A legacy stream has no completion message: it just ends, and its client comes back to another gateway. */
+static void end_outlets(struct reactor *reactor)
+{
+    struct link *list = reactor_exchanges(reactor);
+    for (struct link *link = list->next, *next = link->next; link != list; link = next, next = link->next) {
+        struct exchange *exchange = CONTAINER_OF(link, struct exchange, link);
+        if (exchange->outlet)
+            exchange_reply_stream(exchange, &(struct reply){.status = 200});
+    }
+}
+
+static void drain_here(struct reactor_post *post)
+{
+    struct order *order = CONTAINER_OF(post, struct order, post);
+    subscriptions_end_all(order->reactor);
+    end_outlets(order->reactor);
+    free(order);
+}
+
+void drain_begin(struct gateway *gateway)
+{
+    atomic_store_explicit(&gateway->phase, GATEWAY_DRAINING, memory_order_release);
+    for (unsigned i = 0; i < gateway->reactors; i++) {
+        struct order *order = calloc(1, sizeof(*order));
+        if (!order)
+            return; /* the time limit of the drain ends what is left */
+        order->reactor = gateway->reactor[i];
+        reactor_post(gateway->reactor[i], &order->post, drain_here);
+    }
+}
+
+bool drain_done(struct gateway *gateway)
+{
+    return quota_used(&gateway->quotas, QUOTA_IN_FLIGHT) == 0 && quota_used(&gateway->quotas, QUOTA_STREAMS) == 0;
+}

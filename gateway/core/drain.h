@@ -1,0 +1,10 @@
+/* The drain: no new work, long-lived streams ended as the specification wants, what is in flight finished. Main thread.
+ */
+#pragma once
+#include "gateway/core/gateway.h"
+
+/* Phase DRAINING; every reactor ends its listen streams with their completion results and its legacy streams plainly.
+ */
+void drain_begin(struct gateway *gateway);
+/* Nothing is in flight and no stream is open any more. */
+bool drain_done(struct gateway *gateway);

@@ -1,0 +1,273 @@
+/* The life of an exchange: opened by the dispatcher, answered once or abandoned by its client, released by its front.
+   Runs on the exchange's reactor; only the reference count is for all threads. What an exchange was charged with is
+   given back here, and here its outcome is counted, so that neither can be forgotten elsewhere.
+
+       NEW ──dispatch──▶ OPEN ──send──▶ STREAM
+                          │ reply         │ reply
+                          ├──▶ REPLIED ◀──┤
+                          │ gone          │ gone
+                          └──▶ GONE ◀─────┘
+*/
+#include "gateway/core/exchange.h"
+
+#include <errno.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/core/call.h"
+#include "gateway/core/result.h"
+#include "gateway/core/session.h"
+#include "gateway/core/stream.h"
+#include "gateway/core/subscriptions.h"
+
+enum { RETRY_AFTER_S = 1, RESPONSE_OVERHEAD = 1024 };
+
+void exchange_init(struct exchange *exchange, const struct front_ops *ops, struct reactor *reactor)
+{
+    *exchange = (struct exchange){
+        .ops = ops,
+        .reactor = reactor,
+        .snapshot = snapshot_ref(reactor_snapshot(reactor)),
+        .started_ns = clock_now_ns(),
+        .references = 1,
+        .state = EXCHANGE_NEW,
+        .method = METHOD_UNKNOWN,
+    };
+    link_init(&exchange->link);
+}
+
+struct exchange *exchange_ref(struct exchange *exchange)
+{
+    atomic_fetch_add_explicit(&exchange->references, 1, memory_order_relaxed);
+    return exchange;
+}
+
+static void release(struct exchange *exchange)
+{
+    envelope_done(&exchange->envelope);
+    session_unref(exchange->session);
+    snapshot_unref(exchange->snapshot);
+    exchange->ops->release(exchange);
+}
+
+static void release_posted(struct reactor_post *post)
+{
+    release(CONTAINER_OF(post, struct exchange, post));
+}
+
+void exchange_unref(struct exchange *exchange)
+{
+    if (!exchange || atomic_fetch_sub_explicit(&exchange->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (reactor_current() == exchange->reactor)
+        release(exchange);
+    else
+        reactor_post(exchange->reactor, &exchange->post, release_posted);
+}
+
+/* ---- the end ---- */
+
+static void give_back(struct exchange *exchange)
+{
+    for (unsigned name = 0; exchange->charged; name++) {
+        if (exchange->charged & 1U << name)
+            quota_give(&exchange_gateway(exchange)->quotas, (enum quota_name)name, 1);
+        exchange->charged &= ~(1U << name);
+    }
+}
+
+/* The only writer of the two final states. */
+static void end(struct exchange *exchange, enum exchange_state state, enum outcome outcome)
+{
+    exchange->state = state;
+    link_remove(&exchange->link);
+    give_back(exchange);
+    if (exchange->counted)
+        counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome,
+                         clock_now_ns() - exchange->started_ns);
+    exchange->counted = false;
+    if (exchange->listen)
+        subscriptions_remove(exchange);
+    if (exchange->outlet)
+        stream_detach(exchange);
+}
+
+/* The call, if there is one, has nobody to answer any more. */
+static void drop_call(struct exchange *exchange)
+{
+    struct call *call = TAKE(exchange->call);
+    if (call) {
+        call_abandon(call);
+        call_unref(call);
+    }
+}
+
+static void finish(struct exchange *exchange, struct reply *reply, enum outcome outcome)
+{
+    if (!exchange_open(exchange) && exchange->state != EXCHANGE_NEW) {
+        free(reply->body);
+        return;
+    }
+    char event_id[STREAM_EVENT_ID_BYTES];
+    if (exchange->stream) {
+        if (stream_finish(exchange, (struct span){reply->body, reply->size}, event_id)) {
+            free(TAKE(reply->body)); /* a message goes out on one stream only */
+            reply->size = 0;
+        } else {
+            reply->event_id = span_of(event_id);
+        }
+    }
+    counter_add(exchange_counters(exchange), COUNTER_BYTES_OUT, reply->size);
+    end(exchange, EXCHANGE_REPLIED, outcome);
+    drop_call(exchange);
+    exchange->ops->reply(exchange, reply);
+}
+
+void exchange_gone(struct exchange *exchange)
+{
+    if (!exchange_open(exchange)) {
+        if (exchange->state == EXCHANGE_NEW)
+            exchange->state = EXCHANGE_GONE;
+        return;
+    }
+    counter_add(exchange_counters(exchange), COUNTER_HANG_UPS, 1);
+    bool goes_on = exchange->session && exchange->call && !exchange->ops->connection_session;
+    exchange->state = EXCHANGE_GONE;
+    link_remove(&exchange->link);
+    if (goes_on)
+        return; /* 2025-11-25, basic/transports: a disconnect is not a cancellation; call.c ends it */
+    end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
+    drop_call(exchange);
+}
+
+static void end_unheard(struct exchange *exchange, struct span message)
+{
+    char event_id[STREAM_EVENT_ID_BYTES];
+    if (exchange->stream)
+        (void)stream_finish(exchange, message, event_id);
+    end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
+}
+
+/* ---- replies ---- */
+
+void exchange_reply_bytes(struct exchange *exchange, int status, char *body, size_t size, const char *session_id)
+{
+    struct reply reply = {.status = status, .body = body, .size = size, .session_id = session_id};
+    finish(exchange, &reply, OUTCOME_OK);
+}
+
+void exchange_reply_stream(struct exchange *exchange, struct reply *reply)
+{
+    finish(exchange, reply, OUTCOME_OK);
+}
+
+void exchange_reply_empty(struct exchange *exchange)
+{
+    struct reply reply = {.status = 202};
+    finish(exchange, &reply, OUTCOME_OK);
+}
+
+void exchange_reply_cancelled(struct exchange *exchange)
+{
+    struct reply reply = {.status = 202};
+    if (exchange->state == EXCHANGE_GONE)
+        end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
+    else
+        finish(exchange, &reply, OUTCOME_CANCELLED);
+}
+
+static void reply_text(struct exchange *exchange, struct reply *reply, struct text *body, enum outcome outcome)
+{
+    if (text_take(body, &reply->body, &reply->size) < 0) {
+        reply->status = 500; /* without memory for a body the status must do */
+        outcome = OUTCOME_ERROR;
+    }
+    finish(exchange, reply, outcome);
+}
+
+void exchange_reply_result(struct exchange *exchange, const char *result_type, struct span result)
+{
+    struct text body = TEXT(SIZE_MAX);
+    result_add_response(&body, exchange->envelope.id, exchange->era, result_type, result);
+    struct reply reply = {.status = 200};
+    if (exchange->state == EXCHANGE_GONE) {
+        end_unheard(exchange, text_span(&body));
+        text_done(&body);
+        return;
+    }
+    reply_text(exchange, &reply, &body, OUTCOME_OK);
+}
+
+static void reply_error(struct exchange *exchange, struct reply *reply, int code, struct span message, struct span data,
+                        enum outcome outcome)
+{
+    struct text body = TEXT(message.size * 6 + data.size + exchange->envelope.id.size + RESPONSE_OVERHEAD);
+    error_add_response(&body, exchange->envelope.id, code, message, data);
+    if (exchange->state == EXCHANGE_GONE) {
+        end_unheard(exchange, text_span(&body));
+        text_done(&body);
+        return;
+    }
+    reply_text(exchange, reply, &body, outcome);
+}
+
+void exchange_reply_error_full(struct exchange *exchange, enum error_name error, struct span message, struct span data)
+{
+    const struct error_row *row = error_row(error);
+    struct reply reply = {.status = row->status[exchange->era]};
+    if (reply.status == 503)
+        reply.retry_after_s = RETRY_AFTER_S;
+    enum outcome outcome = reply.status == 200 || reply.status == 504 ? OUTCOME_ERROR : OUTCOME_REFUSED;
+    reply_error(exchange, &reply, row->code[exchange->era], message.size ? message : span_of(row->text), data, outcome);
+}
+
+void exchange_reply_error(struct exchange *exchange, enum error_name error, const char *message)
+{
+    exchange_reply_error_full(exchange, error, span_of(message), (struct span){0});
+}
+
+void exchange_reply_handler_error(struct exchange *exchange, int code, struct span message, struct span data)
+{
+    struct reply reply = {.status = 200};
+    reply_error(exchange, &reply, code, message, data, OUTCOME_ERROR);
+}
+
+void exchange_refuse(struct exchange *exchange, enum quota_name quota, enum counter counter)
+{
+    counter_add(exchange_counters(exchange), counter, 1);
+    CLEANUP(text_done) struct text message = TEXT(256);
+    text_addf(&message, "The gateway is at its limit of %s: try again later, or raise %s", quota_label(quota),
+              quota_option(quota));
+    exchange_reply_error_full(exchange, ERROR_OVER_CAPACITY, text_span(&message), (struct span){0});
+}
+
+bool exchange_refuse_members(struct exchange *exchange, const enum envelope_member_id *members, size_t count,
+                             size_t required)
+{
+    enum envelope_member_id wrong = envelope_wrong_type(&exchange->envelope, members, count);
+    const char *problem = "has the wrong type";
+    for (size_t i = 0; i < required && wrong == MEMBER_COUNT; i++)
+        if (span_absent(exchange_member(exchange, members[i])->raw)) {
+            wrong = members[i];
+            problem = "is required";
+        }
+    if (wrong == MEMBER_COUNT)
+        return false;
+    CLEANUP(text_done) struct text message = TEXT(256);
+    text_addf(&message, "%s %s", envelope_key(wrong), problem);
+    exchange_reply_error_full(exchange, ERROR_INVALID_PARAMS, text_span(&message), (struct span){0});
+    return true;
+}
+
+/* ---- on the way ---- */
+
+int exchange_send(struct exchange *exchange, struct span message)
+{
+    counter_add(exchange_counters(exchange), COUNTER_EVENTS, 1);
+    counter_add(exchange_counters(exchange), COUNTER_BYTES_OUT, message.size);
+    if (exchange->session && exchange->ops->has_event_ids)
+        return stream_send(exchange, message);
+    if (!exchange_open(exchange))
+        return FRONT_GONE;
+    exchange->state = EXCHANGE_STREAM;
+    return exchange->ops->send(exchange, &(struct event){.message = message});
+}

@@ -1,0 +1,231 @@
+/* The whole: makes and frees what all reactors share, and puts new snapshots before them. Publishing is ordered by one
+   lock, so that every reactor sees the same snapshots in the same order; reading never takes it, save for threads that
+   are no reactor. */
+#include "gateway/core/gateway.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/core/seal.h"
+#include "gateway/core/session.h"
+#include "gateway/core/subscriptions.h"
+#include "gateway/core/task.h"
+
+enum { MAX_REACTORS = 256, HOUSEKEEPING_MS = 1000 };
+
+void gateway_apply_limits(struct gateway *gateway, const struct settings *settings)
+{
+    struct quotas *quotas = &gateway->quotas;
+    quota_set_limit(quotas, QUOTA_CONNECTIONS, settings->limits.max_connections);
+    quota_set_limit(quotas, QUOTA_SESSIONS, settings->limits.max_sessions);
+    quota_set_limit(quotas, QUOTA_STREAMS, settings->limits.max_streams);
+    quota_set_limit(quotas, QUOTA_IN_FLIGHT, settings->limits.max_in_flight);
+    quota_set_limit(quotas, QUOTA_TASKS, settings->limits.max_tasks);
+    quota_set_limit(quotas, QUOTA_SUBSCRIPTIONS, settings->limits.max_subscriptions);
+    quota_set_limit(quotas, QUOTA_WORKERS, settings->limits.workers);
+    quota_set_limit(quotas, QUOTA_PROCESSES, settings->limits.max_processes);
+}
+
+/* ---- housekeeping: once a second on the first reactor ---- */
+
+static void keep_house(uv_timer_t *timer)
+{
+    struct gateway *gateway = timer->data;
+    struct snapshot *snapshot = reactor_snapshot(gateway->reactor[0]);
+    session_table_sweep(gateway, snapshot->settings->limits.session_idle_ms);
+    task_table_sweep(gateway);
+}
+
+static int start_housekeeping(struct gateway *gateway)
+{
+    uv_timer_t *timer = calloc(1, sizeof(*timer));
+    if (!timer)
+        return -ENOMEM;
+    uv_timer_init(reactor_loop(gateway->reactor[0]), timer);
+    timer->data = gateway;
+    gateway->housekeeping = timer;
+    return uv_timer_start(timer, keep_house, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* ---- making ---- */
+
+static unsigned reactor_count(const struct settings *settings)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = settings->threads ? settings->threads : (unsigned)MAX(online, 1);
+    return MIN(count, (unsigned)MAX_REACTORS);
+}
+
+static int make_reactors(struct gateway *gateway, unsigned count)
+{
+    gateway->reactor = calloc(count, sizeof(*gateway->reactor));
+    if (!gateway->reactor)
+        return -ENOMEM;
+    for (; gateway->reactors < count; gateway->reactors++) {
+        int r = reactor_new(gateway, gateway->reactors, &gateway->reactor[gateway->reactors]);
+        if (r < 0)
+            return r;
+        reactor_set_snapshot(gateway->reactor[gateway->reactors], snapshot_ref(gateway->snapshot));
+    }
+    return start_housekeeping(gateway);
+}
+
+int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
+{
+    struct gateway *gateway = calloc(1, sizeof(*gateway));
+    if (!gateway)
+        return -ENOMEM;
+    gateway->snapshot = snapshot;
+    gateway->started_wall_ms = clock_wall_ms();
+    pthread_mutex_init(&gateway->publish_lock, NULL);
+    gateway_apply_limits(gateway, snapshot->settings);
+    int r = session_table_new(&gateway->sessions);
+    if (r == 0)
+        r = task_table_new(&gateway->tasks);
+    if (r == 0)
+        r = seal_new(snapshot->settings->state_key, &gateway->seal);
+    if (r == 0)
+        r = make_reactors(gateway, reactor_count(snapshot->settings));
+    if (r < 0) {
+        gateway->snapshot = NULL; /* still the caller's */
+        gateway_free(gateway);
+        return r;
+    }
+    *ret_gateway = gateway;
+    return 0;
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    if (!gateway)
+        return;
+    task_table_free(gateway->tasks);
+    session_table_free(gateway->sessions);
+    if (gateway->housekeeping)
+        uv_close((uv_handle_t *)gateway->housekeeping, free_handle);
+    for (unsigned i = 0; i < gateway->reactors; i++)
+        reactor_free(gateway->reactor[i]);
+    free(gateway->reactor);
+    seal_free(gateway->seal);
+    snapshot_unref(gateway->snapshot);
+    pthread_mutex_destroy(&gateway->publish_lock);
+    free(gateway);
+}
+
+/* ---- publishing ---- */
+
+struct new_snapshot {
+    struct reactor_post post;
+    struct reactor *reactor;
+    struct snapshot *snapshot; /* counted */
+};
+
+static void adopt(struct reactor_post *post)
+{
+    struct new_snapshot *new_snapshot = CONTAINER_OF(post, struct new_snapshot, post);
+    reactor_set_snapshot(new_snapshot->reactor, new_snapshot->snapshot);
+    free(new_snapshot);
+}
+
+/* With the lock held. All nodes are made before any is posted: either every reactor follows or none does. */
+static int post_snapshot(struct gateway *gateway, struct snapshot *snapshot)
+{
+    struct new_snapshot *node[MAX_REACTORS];
+    for (unsigned i = 0; i < gateway->reactors; i++) {
+        node[i] = calloc(1, sizeof(*node[i]));
+        if (!node[i]) {
+            while (i > 0)
+                free(node[--i]);
+            return -ENOMEM;
+        }
+    }
+    for (unsigned i = 0; i < gateway->reactors; i++) {
+        node[i]->reactor = gateway->reactor[i];
+        node[i]->snapshot = snapshot_ref(snapshot);
+        reactor_post(gateway->reactor[i], &node[i]->post, adopt);
+    }
+    return 0;
+}
+
+/* With the lock held. */
+static int publish(struct gateway *gateway, struct snapshot *snapshot)
+{
+    int r = post_snapshot(gateway, snapshot);
+    if (r < 0)
+        return r;
+    snapshot_unref(gateway->snapshot);
+    gateway->snapshot = snapshot_ref(snapshot);
+    gateway_apply_limits(gateway, snapshot->settings);
+    return 0;
+}
+
+int gateway_publish(struct gateway *gateway, struct snapshot *snapshot, unsigned changed)
+{
+    pthread_mutex_lock(&gateway->publish_lock);
+    int r = publish(gateway, snapshot);
+    pthread_mutex_unlock(&gateway->publish_lock);
+    snapshot_unref(snapshot);
+    if (r == 0 && changed)
+        r = subscriptions_announce(gateway, changed, (struct span){0});
+    return r;
+}
+
+struct snapshot *gateway_snapshot(struct gateway *gateway)
+{
+    struct reactor *reactor = reactor_current();
+    if (reactor && reactor_gateway(reactor) == gateway)
+        return snapshot_ref(reactor_snapshot(reactor));
+    pthread_mutex_lock(&gateway->publish_lock);
+    struct snapshot *snapshot = snapshot_ref(gateway->snapshot);
+    pthread_mutex_unlock(&gateway->publish_lock);
+    return snapshot;
+}
+
+/* With the lock held: the newest catalogue, changed by `edit`, becomes the newest snapshot. */
+static int edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *, void *), void *data,
+                          unsigned *ret_changed)
+{
+    struct catalogue_builder *builder = NULL;
+    struct catalogue *catalogue = NULL;
+    struct snapshot *snapshot = NULL;
+    int r = catalogue_builder_new(snapshot_catalogue(gateway->snapshot), &builder);
+    if (r == 0)
+        r = edit(builder, data);
+    if (r == 0)
+        r = catalogue_builder_finish(builder, &catalogue, ret_changed);
+    catalogue_builder_free(builder);
+    if (r != 0)
+        return r;
+    r = snapshot_new(settings_holder_ref(snapshot_settings(gateway->snapshot)), catalogue, &snapshot);
+    if (r < 0) {
+        settings_holder_unref(snapshot_settings(gateway->snapshot));
+        catalogue_unref(catalogue);
+        return r;
+    }
+    r = publish(gateway, snapshot);
+    snapshot_unref(snapshot);
+    return r;
+}
+
+int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),
+                           void *data, unsigned announce)
+{
+    unsigned changed = 0;
+    pthread_mutex_lock(&gateway->publish_lock);
+    int r = edit_catalogue(gateway, edit, data, &changed);
+    pthread_mutex_unlock(&gateway->publish_lock);
+    if (r == 0 && (changed | announce))
+        r = subscriptions_announce(gateway, changed | announce, (struct span){0});
+    return r;
+}
+
+int gateway_resource_updated(struct gateway *gateway, struct span uri)
+{
+    return subscriptions_announce(gateway, 0, uri);
+}

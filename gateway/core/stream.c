@@ -1,0 +1,382 @@
+/* Streams of legacy sessions and what is kept of them. A POST's stream belongs to its exchange, the standing stream to
+   its session; an outlet (a GET) may be on any reactor and is reached by a post, one per event, in the order of the
+   event numbers because both happen under the session's lock. Nothing of a front runs while the lock is held. */
+#include "gateway/core/stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/core/session_priv.h"
+
+/* An event on its way to an outlet. */
+struct delivery {
+    struct reactor_post post;
+    struct exchange *exchange; /* counted */
+    struct session *session;   /* counted */
+    bool last;
+    char id[STREAM_EVENT_ID_BYTES];
+    size_t size;
+    char bytes[];
+};
+
+static struct span event_id(char *out, uint64_t stream, uint64_t number)
+{
+    int size =
+        snprintf(out, STREAM_EVENT_ID_BYTES, "%llu-%llu", (unsigned long long)stream, (unsigned long long)number);
+    return (struct span){out, (size_t)size};
+}
+
+static int read_event_id(struct span id, uint64_t *ret_stream, uint64_t *ret_number)
+{
+    struct span rest = id;
+    struct span stream = span_cut(&rest, '-');
+    uint64_t number = 0;
+    int r = span_absent(rest) ? -EINVAL : span_to_uint64(rest, &number);
+    if (r == 0)
+        r = span_to_uint64(stream, ret_stream);
+    if (r == 0)
+        *ret_number = number;
+    return r;
+}
+
+/* ---- what is kept ---- */
+
+static void drop_oldest(struct session *session)
+{
+    struct kept_event *event = session->oldest;
+    session->oldest = event->next;
+    if (!session->oldest)
+        session->newest = NULL;
+    session->kept_bytes -= event->size;
+    session->kept_events--;
+    free(event);
+}
+
+/* Best effort by contract: what does not fit, or finds no memory, cannot be fetched later. */
+static void keep(struct session *session, struct stream *stream, struct span message, bool last, size_t max_bytes)
+{
+    if (message.size > max_bytes)
+        return;
+    struct kept_event *event = malloc(sizeof(*event) + message.size);
+    if (!event)
+        return;
+    *event =
+        (struct kept_event){.stream = stream->number, .number = stream->events, .last = last, .size = message.size};
+    if (message.size)
+        memcpy(event->bytes, message.at, message.size);
+    while (session->oldest &&
+           (session->kept_bytes + message.size > max_bytes || session->kept_events >= STREAM_MAX_EVENTS))
+        drop_oldest(session);
+    if (session->newest)
+        session->newest->next = event;
+    else
+        session->oldest = event;
+    session->newest = event;
+    session->kept_bytes += message.size;
+    session->kept_events++;
+}
+
+/* ---- delivery to an outlet ---- */
+
+static void give_event(struct exchange *outlet, struct delivery *delivery)
+{
+    struct span message = {delivery->bytes, delivery->size};
+    if (delivery->last) {
+        struct reply reply = {.status = 200, .event_id = span_of(delivery->id[0] ? delivery->id : NULL)};
+        reply.body = delivery->size ? span_copy(message) : NULL;
+        reply.size = reply.body ? delivery->size : 0;
+        exchange_reply_stream(outlet, &reply);
+    } else if (exchange_open(outlet)) {
+        outlet->state = EXCHANGE_STREAM;
+        if (outlet->ops->send(outlet, &(struct event){.message = message, .id = span_of(delivery->id)}) < 0)
+            exchange_gone(outlet);
+    }
+}
+
+static void deliver(struct reactor_post *post)
+{
+    struct delivery *delivery = CONTAINER_OF(post, struct delivery, post);
+    struct session *session = delivery->session;
+    pthread_mutex_lock(&session->lock);
+    session->pending_bytes -= delivery->size;
+    pthread_mutex_unlock(&session->lock);
+    give_event(delivery->exchange, delivery);
+    exchange_unref(delivery->exchange);
+    session_unref(session);
+    free(delivery);
+}
+
+/* With the lock held. -ENOMEM loses the event for this outlet; it is kept for Last-Event-ID. */
+static int post_event(struct stream *stream, struct span message, uint64_t number, bool last)
+{
+    struct delivery *delivery = malloc(sizeof(*delivery) + message.size);
+    if (!delivery)
+        return -ENOMEM;
+    *delivery = (struct delivery){
+        .exchange = exchange_ref(stream->outlet),
+        .session = session_ref(stream->session),
+        .last = last,
+        .size = message.size,
+    };
+    if (number)
+        event_id(delivery->id, stream->number, number);
+    if (message.size)
+        memcpy(delivery->bytes, message.at, message.size);
+    stream->session->pending_bytes += message.size;
+    reactor_post(stream->outlet->reactor, &delivery->post, deliver);
+    return 0;
+}
+
+/* With the lock held: the outlet gets nothing more; `end` tells its client so. */
+static void drop_outlet(struct stream *stream, bool end)
+{
+    if (!stream->outlet)
+        return;
+    if (end)
+        (void)!post_event(stream, (struct span){0}, 0, true);
+    exchange_unref(TAKE(stream->outlet));
+    atomic_fetch_sub(&stream->session->busy, 1);
+}
+
+/* With the lock held. */
+static void post_to_outlet(struct stream *stream, struct span message, bool last, size_t max_queue)
+{
+    if (stream->session->pending_bytes + message.size > max_queue)
+        drop_outlet(stream, true); /* it can come back for what it missed */
+    else if (post_event(stream, message, stream->events, last) == 0)
+        stream->delivered = stream->events;
+    if (last)
+        drop_outlet(stream, false);
+}
+
+/* ---- a POST's own stream ---- */
+
+static void stream_free(struct stream *stream)
+{
+    link_remove(&stream->link);
+    free(stream);
+}
+
+/* With the lock held. */
+static int make_stream(struct exchange *exchange)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+    if (!stream)
+        return -ENOMEM;
+    stream->session = exchange->session;
+    stream->number = ++exchange->session->next_stream;
+    link_append(&exchange->session->streams, &stream->link);
+    exchange->stream = stream;
+    return 0;
+}
+
+/* "The server SHOULD immediately send an SSE event consisting of an event ID and an empty data field" (2025-11-25).
+   Older clients would read the empty data as a message: they get the retry time alone. */
+static int prime(struct exchange *exchange, struct span id)
+{
+    struct event event = {.retry_ms = STREAM_RETRY_MS};
+    if (!exchange_open(exchange))
+        return 0;
+    if (exchange->revision >= REVISION_2025_11_25)
+        event.id = id;
+    exchange->state = EXCHANGE_STREAM;
+    return exchange->ops->send(exchange, &event);
+}
+
+int stream_send(struct exchange *exchange, struct span message)
+{
+    struct session *session = exchange->session;
+    const struct settings *settings = exchange_settings(exchange);
+    char id[STREAM_EVENT_ID_BYTES];
+    int r = 0;
+    if (!exchange->stream) {
+        pthread_mutex_lock(&session->lock);
+        r = make_stream(exchange);
+        pthread_mutex_unlock(&session->lock);
+        if (r == 0)
+            r = prime(exchange, event_id(id, exchange->stream->number, 0));
+        if (r != 0)
+            return r;
+    }
+    pthread_mutex_lock(&session->lock);
+    struct stream *stream = exchange->stream;
+    stream->events++;
+    keep(session, stream, message, false, settings->limits.max_replay);
+    bool elsewhere = stream->outlet != NULL;
+    if (elsewhere)
+        post_to_outlet(stream, message, false, settings->limits.max_send_queue);
+    struct event event = {.message = message, .id = event_id(id, stream->number, stream->events)};
+    pthread_mutex_unlock(&session->lock);
+    if (elsewhere)
+        return 0;
+    if (!exchange_open(exchange))
+        return FRONT_GONE;
+    exchange->state = EXCHANGE_STREAM;
+    return exchange->ops->send(exchange, &event);
+}
+
+bool stream_finish(struct exchange *exchange, struct span message, char out[STREAM_EVENT_ID_BYTES])
+{
+    struct session *session = exchange->session;
+    const struct settings *settings = exchange_settings(exchange);
+    struct stream *stream = TAKE(exchange->stream);
+    pthread_mutex_lock(&session->lock);
+    stream->events++;
+    keep(session, stream, message, true, settings->limits.max_replay);
+    bool elsewhere = stream->outlet != NULL;
+    if (elsewhere)
+        post_to_outlet(stream, message, true, settings->limits.max_send_queue);
+    event_id(out, stream->number, stream->events);
+    stream_free(stream);
+    pthread_mutex_unlock(&session->lock);
+    return elsewhere;
+}
+
+/* With the lock held. */
+static struct stream *find_by_outlet(struct session *session, const struct exchange *outlet)
+{
+    if (session->standing.outlet == outlet)
+        return &session->standing;
+    for (struct link *link = session->streams.next; link != &session->streams; link = link->next) {
+        struct stream *stream = CONTAINER_OF(link, struct stream, link);
+        if (stream->outlet == outlet)
+            return stream;
+    }
+    return NULL;
+}
+
+void stream_detach(struct exchange *exchange)
+{
+    exchange->outlet = false;
+    pthread_mutex_lock(&exchange->session->lock);
+    struct stream *stream = find_by_outlet(exchange->session, exchange);
+    if (stream)
+        drop_outlet(stream, false);
+    pthread_mutex_unlock(&exchange->session->lock);
+}
+
+/* ---- GET ---- */
+
+/* With the lock held. */
+static struct stream *find_stream(struct session *session, uint64_t number)
+{
+    for (struct link *link = session->streams.next; link != &session->streams; link = link->next) {
+        struct stream *stream = CONTAINER_OF(link, struct stream, link);
+        if (stream->number == number)
+            return stream;
+    }
+    return NULL;
+}
+
+/* With the lock held: posts what is kept of stream `number` after event `after`, in order. True: its last event was
+ * among that. */
+static bool replay(struct session *session, struct stream *to, uint64_t number, uint64_t after)
+{
+    bool last = false;
+    struct stream shown = {.session = session, .number = number, .outlet = to->outlet};
+    for (struct kept_event *event = session->oldest; event; event = event->next) {
+        if (event->stream != number || event->number <= after)
+            continue;
+        (void)!post_event(&shown, (struct span){event->bytes, event->size}, event->number, event->last);
+        last = last || event->last;
+    }
+    return last;
+}
+
+static bool is_kept(const struct session *session, uint64_t number)
+{
+    for (const struct kept_event *event = session->oldest; event; event = event->next)
+        if (event->stream == number)
+            return true;
+    return false;
+}
+
+/* With the lock held: a finished stream is replayed to its end, and the exchange ends with it. */
+static bool replay_finished(struct exchange *exchange, struct session *session, uint64_t number, uint64_t after)
+{
+    struct stream gone = {.session = session, .number = number, .outlet = exchange};
+    return !find_stream(session, number) && is_kept(session, number) && replay(session, &gone, number, after);
+}
+
+static void become_outlet(struct exchange *exchange, struct stream *stream, uint64_t after)
+{
+    drop_outlet(stream, true);
+    stream->outlet = exchange_ref(exchange);
+    exchange->outlet = true;
+    atomic_fetch_add(&stream->session->busy, 1);
+    replay(stream->session, stream, stream->number, after);
+    stream->delivered = stream->events;
+}
+
+/* With the lock held. `at` gets the id of the event after which the client listens now. */
+static void attach(struct exchange *exchange, struct span last_event_id, char *at)
+{
+    struct session *session = exchange->session;
+    uint64_t number = 0, after = 0;
+    bool named = !span_absent(last_event_id) && read_event_id(last_event_id, &number, &after) == 0;
+    if (named && number > 0 && replay_finished(exchange, session, number, after)) {
+        event_id(at, number, after);
+        return;
+    }
+    struct stream *stream = named && number > 0 ? find_stream(session, number) : NULL;
+    if (!stream) {
+        stream = &session->standing;
+        after = named && number == 0 ? after : stream->delivered;
+    }
+    event_id(at, stream->number, after);
+    become_outlet(exchange, stream, after);
+}
+
+void stream_attach(struct exchange *exchange, struct span last_event_id)
+{
+    struct session *session = exchange->session;
+    char at[STREAM_EVENT_ID_BYTES];
+    pthread_mutex_lock(&session->lock);
+    bool closed = atomic_load(&session->closed);
+    if (!closed)
+        attach(exchange, last_event_id, at);
+    pthread_mutex_unlock(&session->lock);
+    if (closed)
+        exchange_reply_error(exchange, ERROR_SESSION_UNKNOWN, NULL);
+    else
+        (void)!prime(exchange, span_of(at)); /* what is replayed comes by post, after this */
+}
+
+/* ---- the session's part ---- */
+
+void session_notify(struct session *session, struct span message)
+{
+    struct snapshot *snapshot = gateway_snapshot(session->gateway);
+    pthread_mutex_lock(&session->lock);
+    if (!atomic_load(&session->closed)) {
+        session->standing.events++;
+        keep(session, &session->standing, message, false, snapshot->settings->limits.max_replay);
+        if (session->standing.outlet)
+            post_to_outlet(&session->standing, message, false, snapshot->settings->limits.max_send_queue);
+    }
+    pthread_mutex_unlock(&session->lock);
+    snapshot_unref(snapshot);
+}
+
+void streams_init(struct session *session)
+{
+    link_init(&session->streams);
+    link_init(&session->standing.link);
+    session->standing.session = session;
+}
+
+void streams_close(struct session *session)
+{
+    pthread_mutex_lock(&session->lock);
+    drop_outlet(&session->standing, true);
+    for (struct link *link = session->streams.next; link != &session->streams; link = link->next)
+        drop_outlet(CONTAINER_OF(link, struct stream, link), true);
+    pthread_mutex_unlock(&session->lock);
+}
+
+void streams_done(struct session *session)
+{
+    while (session->oldest)
+        drop_oldest(session);
+}

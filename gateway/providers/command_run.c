@@ -1,0 +1,592 @@
+/* The process of one command call, as a small machine on the reactor's loop:
+
+       start ─▶ RUNNING ──exit──────────────────────────▶ reaped ─▶ handles closed ─▶ freed
+                   └─ timeout, cancel, too much output ─▶ ENDING (answered; TERM, then KILL) ─exit─▶ reaped …
+
+   The round is answered on leaving RUNNING. Pipes are real pipes, not the socketpairs libuv would make: programs may
+   open /dev/stderr again. Owns the descriptors, the handles, one reference to the call until the answer and one to the
+   provider. */
+#include "gateway/providers/command_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gateway/base/log.h"
+#include "gateway/mcp/errors.h"
+#include "gateway/mcp/json.h"
+
+enum {
+    READ_BYTES = 16 * 1024,
+    READS_PER_TURN = 16,   /* then other connections get their turn */
+    READS_AFTER_EXIT = 64, /* 1 MiB: what a pipe can hold at most without privileges */
+    MESSAGE_BYTES = 1024,  /* of ours, before what is quoted */
+    OUTPUT_MAX_DEPTH = JSON_DEPTH_DEFAULT,
+};
+
+enum run_state {
+    RUN_RUNNING, /* the round is open */
+    RUN_ENDING,  /* answered; the group has its signal */
+    RUN_REAPED,  /* the process is gone; handles are closing */
+};
+
+enum stream { STREAM_INPUT, STREAM_OUTPUT, STREAM_ERROR, STREAMS };
+
+struct pipe_end {
+    uv_poll_t poll;
+    int fd; /* -1: closed */
+};
+
+struct command_run {
+    struct provider *provider; /* counted */
+    const char *name;          /* the provider's */
+    struct call *call;         /* counted; NULL once answered */
+    struct reactor *reactor;
+    enum run_state state;
+    unsigned handles; /* open or closing */
+    uv_process_t process;
+    uv_timer_t timer;
+    struct pipe_end stream[STREAMS];
+    bool json_output;
+    uint64_t timeout_ms;
+    size_t sent; /* of the arguments, to standard input */
+    struct text output;
+    char errors[COMMAND_MAX_ERROR_BYTES];
+    size_t error_bytes;
+    bool errors_cut; /* the beginning is lost */
+};
+
+static struct gateway *gateway_of(const struct command_run *run)
+{
+    return reactor_gateway(run->reactor);
+}
+
+/* ---- ending -------------------------------------------------------------------------------------------------------
+ */
+
+static void run_free(struct command_run *run)
+{
+    text_done(&run->output);
+    provider_unref(run->provider);
+    free(run);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct command_run *run = handle->data;
+    if (--run->handles == 0)
+        run_free(run);
+}
+
+static void close_handle(struct command_run *run, uv_handle_t *handle)
+{
+    handle->data = run;
+    if (!uv_is_closing(handle))
+        uv_close(handle, handle_closed);
+}
+
+static void close_stream(struct command_run *run, enum stream which)
+{
+    struct pipe_end *end = &run->stream[which];
+    if (end->fd < 0)
+        return;
+    uv_poll_stop(&end->poll);
+    close_handle(run, (uv_handle_t *)&end->poll);
+    close(end->fd);
+    end->fd = -1;
+}
+
+static void close_streams(struct command_run *run)
+{
+    for (unsigned which = 0; which < STREAMS; which++)
+        close_stream(run, which);
+}
+
+/* ---- answering ----------------------------------------------------------------------------------------------------
+ */
+
+/* Each of these is called once, in state RUNNING. */
+static struct call *take_call(struct command_run *run)
+{
+    call_set_provider_data(run->call, NULL);
+    return TAKE(run->call);
+}
+
+static void answered(struct call *call, const char *name, int r)
+{
+    if (r < 0)
+        log_error("command_answer_lost", LOG_TEXT("command", name), LOG_NUMBER("error", -r));
+    call_unref(call);
+}
+
+static void answer_error(struct command_run *run, enum error_name error, struct span message)
+{
+    struct call *call = take_call(run);
+    answered(call, run->name, call_error(call, error_row(error)->code[ERA_MODERN], message, (struct span){0}));
+}
+
+static void answer_no_memory(struct command_run *run)
+{
+    answer_error(run, ERROR_HANDLER, SPAN("The gateway is out of memory"));
+}
+
+static void answer_json(struct command_run *run, struct text *json)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    if (text_take(json, &bytes, &size) < 0) {
+        answer_no_memory(run);
+        return;
+    }
+    struct call *call = take_call(run);
+    answered(call, run->name, call_result_trusted(call, bytes, size));
+}
+
+/* Escapes make six bytes of one at most; the output may stand there twice. */
+static struct text result_text(const struct command_run *run)
+{
+    return TEXT(8 * (run->output.max_bytes + COMMAND_MAX_ERROR_BYTES + MESSAGE_BYTES));
+}
+
+static void add_item(struct text *json, struct span text)
+{
+    text_add_literal(json, "{\"type\":\"text\",\"text\":");
+    text_add_json_string(json, text);
+    text_add_char(json, '}');
+}
+
+/* The last lines of standard error; a first line that lost its beginning is not shown. */
+static struct span last_errors(const struct command_run *run)
+{
+    const char *end = run->errors + run->error_bytes, *start = end;
+    unsigned lines = 0;
+    while (end > run->errors && (end[-1] == '\n' || end[-1] == '\r'))
+        end--;
+    for (start = end; start > run->errors; start--)
+        if (start[-1] == '\n' && ++lines == COMMAND_MAX_ERROR_LINES)
+            break;
+    if (start == run->errors && run->errors_cut) {
+        const char *next = memchr(start, '\n', (size_t)(end - start));
+        start = next ? next + 1 : start;
+    }
+    return (struct span){start, (size_t)(end - start)};
+}
+
+/* A result the model can see and react to: what went wrong, standard error's end, and what was printed. */
+static void answer_failure(struct command_run *run, struct span message)
+{
+    struct text json = result_text(run), said = TEXT(MESSAGE_BYTES + COMMAND_MAX_ERROR_BYTES);
+    struct span errors = last_errors(run);
+    text_add(&said, message);
+    if (errors.size > 0) {
+        text_add_char(&said, '\n');
+        text_add(&said, errors);
+    }
+    text_add_literal(&json, "{\"content\":[");
+    add_item(&json, text_span(&said));
+    if (run->output.size > 0) {
+        text_add_char(&json, ',');
+        add_item(&json, text_span(&run->output));
+    }
+    text_add_literal(&json, "],\"isError\":true}");
+    text_done(&said);
+    answer_json(run, &json);
+}
+
+static void answer_failuref(struct command_run *run, const char *format, ...) PRINTF(2, 3);
+static void answer_failuref(struct command_run *run, const char *format, ...)
+{
+    char message[MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    answer_failure(run, (struct span){message, MIN((size_t)MAX(length, 0), sizeof(message) - 1)});
+}
+
+/* Valid JSON that is an object: clients of the legacy era know no other structuredContent. Line ends, which can only
+   stand between its tokens, would cut the message on line-wise transports. */
+static void add_structured(struct text *json, struct span output)
+{
+    struct span rest = output;
+    if (output.at[strspn(output.at, " \t\r\n")] != '{')
+        return;
+    text_add_literal(json, ",\"structuredContent\":");
+    while (!span_absent(rest)) {
+        struct span line = span_cut(&rest, '\n');
+        while (!span_absent(line))
+            text_add(json, span_cut(&line, '\r'));
+    }
+}
+
+static void answer_output(struct command_run *run)
+{
+    struct text json = result_text(run);
+    int outcome = run->json_output ? json_check(text_span(&run->output), OUTPUT_MAX_DEPTH) : 0;
+    if (outcome != 0) {
+        answer_failuref(run, "%s: standard output is not JSON: %s", run->name, json_reason(outcome));
+        return;
+    }
+    text_add_literal(&json, "{\"content\":[");
+    add_item(&json, text_span(&run->output));
+    text_add_char(&json, ']');
+    if (run->json_output)
+        add_structured(&json, text_span(&run->output));
+    text_add_char(&json, '}');
+    answer_json(run, &json);
+}
+
+static void answer_exit(struct command_run *run, int64_t status, int signal_number)
+{
+    if (signal_number != 0)
+        answer_failuref(run, "%s: ended by signal %d (%s)", run->name, signal_number, strsignal(signal_number));
+    else if (status != 0)
+        answer_failuref(run, "%s: exit status %d", run->name, (int)status);
+    else
+        answer_output(run);
+}
+
+/* ---- signals and time ---------------------------------------------------------------------------------------------
+ */
+
+/* The group outlives its leader if the program left others behind; it is gone when there are none (ESRCH). */
+static void signal_group(const struct command_run *run, int signal_number)
+{
+    if (run->process.pid > 0)
+        (void)kill(-run->process.pid, signal_number);
+}
+
+static void grace_is_over(uv_timer_t *timer)
+{
+    signal_group(CONTAINER_OF(timer, struct command_run, timer), SIGKILL);
+}
+
+/* The round has its answer. */
+static void end_group(struct command_run *run)
+{
+    run->state = RUN_ENDING;
+    close_streams(run);
+    if (gateway_phase(gateway_of(run)) >= GATEWAY_DRAINING) {
+        uv_timer_stop(&run->timer);
+        signal_group(run, SIGKILL);
+    } else {
+        uv_timer_start(&run->timer, grace_is_over, COMMAND_KILL_GRACE_MS, 0);
+        signal_group(run, SIGTERM);
+    }
+}
+
+static void time_is_over(uv_timer_t *timer)
+{
+    struct command_run *run = CONTAINER_OF(timer, struct command_run, timer);
+    answer_failuref(run, "%s: timed out after %llu ms", run->name, (unsigned long long)run->timeout_ms);
+    end_group(run);
+}
+
+void command_run_cancel(struct command_run *run)
+{
+    if (run->state != RUN_RUNNING)
+        return;
+    answer_error(run, ERROR_CANCELLED, SPAN("Cancelled"));
+    end_group(run);
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------------
+ */
+
+static void keep_errors(struct command_run *run, const char *bytes, size_t size)
+{
+    size_t keep = MIN(run->error_bytes, size < sizeof(run->errors) ? sizeof(run->errors) - size : 0);
+    if (size > sizeof(run->errors)) {
+        bytes += size - sizeof(run->errors);
+        size = sizeof(run->errors);
+        run->errors_cut = true;
+    }
+    run->errors_cut |= keep < run->error_bytes;
+    memmove(run->errors, run->errors + run->error_bytes - keep, keep);
+    memcpy(run->errors + keep, bytes, size);
+    run->error_bytes = keep + size;
+}
+
+enum { READ_MORE, READ_LATER, READ_END, READ_OVERFLOW };
+
+static int read_once(struct command_run *run, enum stream which)
+{
+    char bytes[READ_BYTES];
+    ssize_t got = read(run->stream[which].fd, bytes, sizeof(bytes));
+    if (got < 0)
+        return errno == EINTR ? READ_MORE : errno == EAGAIN ? READ_LATER : READ_END;
+    if (got == 0)
+        return READ_END;
+    if (which == STREAM_ERROR)
+        keep_errors(run, bytes, (size_t)got);
+    else
+        text_add(&run->output, (struct span){bytes, (size_t)got});
+    return which == STREAM_OUTPUT && run->output.error ? READ_OVERFLOW : READ_MORE;
+}
+
+static int read_stream(struct command_run *run, enum stream which, unsigned reads)
+{
+    int outcome = READ_MORE;
+    while (outcome == READ_MORE && reads-- > 0)
+        outcome = read_once(run, which);
+    return outcome;
+}
+
+/* In state RUNNING, or when the process is gone and had not been answered for. */
+static void answer_overflow(struct command_run *run)
+{
+    if (run->output.error == -ENOMEM)
+        answer_no_memory(run);
+    else
+        answer_failuref(run, "%s: more than max_output (%zu bytes) on standard output", run->name,
+                        run->output.max_bytes);
+}
+
+static void readable(struct command_run *run, enum stream which, int status)
+{
+    int outcome = read_stream(run, which, READS_PER_TURN);
+    if (outcome == READ_OVERFLOW) {
+        answer_overflow(run);
+        end_group(run);
+    } else if (outcome == READ_END || status < 0) {
+        close_stream(run, which);
+    }
+}
+
+static void output_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)events;
+    readable(CONTAINER_OF(poll, struct command_run, stream[STREAM_OUTPUT].poll), STREAM_OUTPUT, status);
+}
+
+static void errors_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)events;
+    readable(CONTAINER_OF(poll, struct command_run, stream[STREAM_ERROR].poll), STREAM_ERROR, status);
+}
+
+/* The arguments' bytes are the request's, which lives until the answer; with the answer the stream is closed. */
+static void input_writable(uv_poll_t *poll, int status, int events)
+{
+    struct command_run *run = CONTAINER_OF(poll, struct command_run, stream[STREAM_INPUT].poll);
+    struct span arguments = call_request(run->call)->arguments;
+    ssize_t sent = 0;
+    (void)events;
+    while (status == 0 && run->sent < arguments.size) {
+        sent = write(run->stream[STREAM_INPUT].fd, arguments.at + run->sent, arguments.size - run->sent);
+        if (sent < 0 && errno == EAGAIN)
+            return;
+        if (sent < 0 && errno != EINTR)
+            break; /* EPIPE: the program does not read; that is its affair */
+        run->sent += sent > 0 ? (size_t)sent : 0;
+    }
+    close_stream(run, STREAM_INPUT);
+}
+
+/* ---- the process --------------------------------------------------------------------------------------------------
+ */
+
+/* What it had written stands in the pipes; nobody else of its group may keep them open. */
+static void answer_after_exit(struct command_run *run, int64_t status, int signal_number)
+{
+    int outcome = READ_END;
+    if (run->stream[STREAM_OUTPUT].fd >= 0)
+        outcome = read_stream(run, STREAM_OUTPUT, UINT32_MAX); /* ends at max_output at the latest */
+    if (run->stream[STREAM_ERROR].fd >= 0)
+        (void)read_stream(run, STREAM_ERROR, READS_AFTER_EXIT);
+    if (outcome == READ_OVERFLOW)
+        answer_overflow(run);
+    else
+        answer_exit(run, status, signal_number);
+}
+
+static void process_ended(uv_process_t *process, int64_t status, int signal_number)
+{
+    struct command_run *run = CONTAINER_OF(process, struct command_run, process);
+    signal_group(run, SIGKILL);
+    quota_give(&gateway_of(run)->quotas, QUOTA_PROCESSES, 1);
+    if (run->state == RUN_RUNNING)
+        answer_after_exit(run, status, signal_number);
+    run->state = RUN_REAPED;
+    close_streams(run);
+    close_handle(run, (uv_handle_t *)&run->timer);
+    close_handle(run, (uv_handle_t *)&run->process);
+}
+
+/* ---- starting -----------------------------------------------------------------------------------------------------
+ */
+
+static void close_pair(int pair[2])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (pair[i] >= 0)
+            close(pair[i]);
+        pair[i] = -1;
+    }
+}
+
+/* pair[0] is the program's end, pair[1] ours, which does not block; both close on exec. */
+static int open_pair(int pair[2], bool ours_writes)
+{
+    int made[2];
+    if (pipe2(made, O_CLOEXEC) < 0)
+        return -errno;
+    pair[0] = made[ours_writes ? 0 : 1];
+    pair[1] = made[ours_writes ? 1 : 0];
+    return fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int spawn(struct command_run *run, const struct command_run_plan *plan, int pairs[STREAMS][2])
+{
+    uv_stdio_container_t stdio[STREAMS];
+    for (unsigned which = 0; which < STREAMS; which++) {
+        stdio[which].flags = pairs[which][0] >= 0 ? UV_INHERIT_FD : UV_IGNORE;
+        stdio[which].data.fd = pairs[which][0];
+    }
+    uv_process_options_t options = {
+        .exit_cb = process_ended,
+        .file = plan->arguments[0],
+        .args = plan->arguments,
+        .env = plan->environment,
+        .cwd = plan->directory,
+        .flags = UV_PROCESS_DETACHED, /* setsid(): its own session and process group */
+        .stdio_count = STREAMS,
+        .stdio = stdio,
+    };
+    int r = uv_spawn(reactor_loop(run->reactor), &run->process, &options);
+    run->handles++; /* it is to be closed in any case */
+    if (r < 0)
+        close_handle(run, (uv_handle_t *)&run->process);
+    return r;
+}
+
+static int watch(struct command_run *run, enum stream which, int fd, int events, uv_poll_cb callback)
+{
+    struct pipe_end *end = &run->stream[which];
+    int r = uv_poll_init(reactor_loop(run->reactor), &end->poll, fd);
+    if (r < 0)
+        return r;
+    run->handles++;
+    end->fd = fd;
+    return uv_poll_start(&end->poll, events, callback);
+}
+
+/* Takes our ends of the pipes. */
+static int watch_all(struct command_run *run, int pairs[STREAMS][2])
+{
+    static const uv_poll_cb callbacks[STREAMS] = {input_writable, output_readable, errors_readable};
+    int r = 0;
+    for (unsigned which = 0; which < STREAMS && r == 0; which++) {
+        if (pairs[which][1] < 0)
+            continue;
+        r = watch(run, which, pairs[which][1], which == STREAM_INPUT ? UV_WRITABLE : UV_READABLE, callbacks[which]);
+        if (run->stream[which].fd >= 0)
+            pairs[which][1] = -1;
+    }
+    return r;
+}
+
+static void answer_spawn_failure(struct command_run *run, int r)
+{
+    char message[MESSAGE_BYTES];
+    bool passing = r == UV_EAGAIN || r == UV_ENOMEM || r == UV_EMFILE || r == UV_ENFILE;
+    if (r == UV_E2BIG) {
+        answer_failuref(run, "%s: the arguments are too long for a program", run->name);
+        return;
+    }
+    log_error("command_not_started", LOG_TEXT("command", run->name), LOG_TEXT("error", uv_strerror(r)));
+    int length =
+        snprintf(message, sizeof(message), "%s: the program could not be started: %s", run->name, uv_strerror(r));
+    answer_error(run, passing ? ERROR_OVER_CAPACITY : ERROR_HANDLER,
+                 (struct span){message, MIN((size_t)MAX(length, 0), sizeof(message) - 1)});
+}
+
+/* The process runs, but cannot be watched: it is ended unheard. */
+static void give_up(struct command_run *run, int r)
+{
+    answer_spawn_failure(run, r);
+    end_group(run);
+}
+
+static int open_pairs(const struct command_run_plan *plan, int pairs[STREAMS][2])
+{
+    int r = plan->json_stdin ? open_pair(pairs[STREAM_INPUT], true) : 0;
+    if (r == 0)
+        r = open_pair(pairs[STREAM_OUTPUT], false);
+    return r < 0 ? r : open_pair(pairs[STREAM_ERROR], false);
+}
+
+/* 0, or a reason why nothing runs. */
+static int launch(struct command_run *run, const struct command_run_plan *plan)
+{
+    int pairs[STREAMS][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
+    int r = open_pairs(plan, pairs);
+    if (r == 0)
+        r = spawn(run, plan, pairs);
+    if (r == 0) {
+        int watched = watch_all(run, pairs);
+        uv_update_time(reactor_loop(run->reactor)); /* fork() took a while */
+        uv_timer_init(reactor_loop(run->reactor), &run->timer);
+        run->handles++;
+        uv_timer_start(&run->timer, time_is_over, plan->timeout_ms, 0);
+        if (watched < 0)
+            give_up(run, watched);
+    }
+    for (unsigned which = 0; which < STREAMS; which++)
+        close_pair(pairs[which]);
+    return r;
+}
+
+static struct command_run *run_new(const struct command_run_plan *plan, struct call *call)
+{
+    struct command_run *run = calloc(1, sizeof(*run));
+    if (!run)
+        return NULL;
+    run->provider = provider_ref(plan->provider);
+    run->name = plan->name;
+    run->call = call_ref(call);
+    run->reactor = call_reactor(call);
+    run->json_output = plan->json_output;
+    run->timeout_ms = plan->timeout_ms;
+    run->output = TEXT(plan->max_output);
+    for (unsigned which = 0; which < STREAMS; which++)
+        run->stream[which].fd = -1;
+    call_set_provider_data(call, run);
+    return run;
+}
+
+static void refuse(struct call *call, const char *name, enum error_name error, struct span message)
+{
+    answered(call_ref(call), name, call_error(call, error_row(error)->code[ERA_MODERN], message, (struct span){0}));
+}
+
+static void refuse_process(struct call *call, const char *name)
+{
+    CLEANUP(text_done) struct text message = TEXT(MESSAGE_BYTES);
+    counter_add(reactor_counters(call_reactor(call)), COUNTER_REFUSED_PROCESS, 1);
+    text_addf(&message, "Too many programs are running: try again later, or raise %s", quota_option(QUOTA_PROCESSES));
+    refuse(call, name, ERROR_OVER_CAPACITY, text_span(&message));
+}
+
+void command_run_start(const struct command_run_plan *plan, struct call *call)
+{
+    struct quotas *quotas = &reactor_gateway(call_reactor(call))->quotas;
+    if (quota_take(quotas, QUOTA_PROCESSES, 1) != 0) {
+        refuse_process(call, plan->name);
+        return;
+    }
+    struct command_run *run = run_new(plan, call);
+    int r = run ? launch(run, plan) : -ENOMEM;
+    if (r == 0)
+        return;
+    quota_give(quotas, QUOTA_PROCESSES, 1);
+    if (!run) {
+        refuse(call, plan->name, ERROR_HANDLER, SPAN("The gateway is out of memory"));
+        return;
+    }
+    answer_spawn_failure(run, r);
+    if (run->handles == 0) /* else it is freed when they have closed */
+        run_free(run);
+}

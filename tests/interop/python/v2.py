@@ -25,6 +25,7 @@ async def plain_result(awaitable):
 
 class Peer(checks.PeerBase):
     modern = MODE != "legacy"
+    has_asked_the_server = MODE != "modern"  # insisting on a revision, this client sends no server/discover
     expected_revision = "2026-07-28" if MODE != "legacy" else "2025-11-25"
 
     def connected(self, client):

@@ -101,8 +101,7 @@ const CHECKS = {
     },
 
     async 'unknown-resource'(peer) {
-        const code = peer.modern ? -32602 : -32002;
-        const error = await expectError(peer.client.readResource({uri: 'test://not/there'}), code);
+        const error = await expectError(peer.client.readResource({uri: 'test://not/there'}), peer.resourceNotFound);
         assert.equal(error.data?.uri, 'test://not/there');
     },
 
@@ -266,7 +265,7 @@ const CHECKS = {
 
     async close(peer) {
         await peer.close();
-        await assert.rejects(peer.client.listTools());
+        await assert.rejects(peer.call('greet', {name: 'too late'}));
     },
 };
 

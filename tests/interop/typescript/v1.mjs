@@ -22,6 +22,7 @@ await main(async (url) => {
     return {
         client,
         modern: false,
+        resourceNotFound: -32002,
         expectedRevision: types.LATEST_PROTOCOL_VERSION,
         revision: () => transport.protocolVersion,
         call: (name, args, options) => client.callTool({name, arguments: args}, undefined, options),

@@ -32,6 +32,7 @@ await main(async (url) => {
     return {
         client,
         modern,
+        resourceNotFound: -32602, // this client says it so in either era
         expectedRevision: modern ? '2026-07-28' : '2025-11-25',
         revision: () => client.getNegotiatedProtocolVersion(),
         call: (name, args, options) => client.callTool({name, arguments: args}, options),

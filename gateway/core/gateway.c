@@ -188,8 +188,8 @@ struct snapshot *gateway_snapshot(struct gateway *gateway)
 }
 
 /* With the lock held: the newest catalogue, changed by `edit`, becomes the newest snapshot. */
-static int edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *, void *), void *data,
-                          unsigned *ret_changed)
+static int edit_catalogue(struct gateway *gateway, struct settings_holder *settings,
+                          int (*edit)(struct catalogue_builder *, void *), void *data, unsigned *ret_changed)
 {
     struct catalogue_builder *builder = NULL;
     struct catalogue *catalogue = NULL;
@@ -202,9 +202,9 @@ static int edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_
     catalogue_builder_free(builder);
     if (r != 0)
         return r;
-    r = snapshot_new(settings_holder_ref(snapshot_settings(gateway->snapshot)), catalogue, &snapshot);
+    r = snapshot_new(settings_holder_ref(settings), catalogue, &snapshot);
     if (r < 0) {
-        settings_holder_unref(snapshot_settings(gateway->snapshot));
+        settings_holder_unref(settings);
         catalogue_unref(catalogue);
         return r;
     }
@@ -213,12 +213,24 @@ static int edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_
     return r;
 }
 
+int gateway_reconfigure(struct gateway *gateway, struct settings_holder *settings,
+                        int (*edit)(struct catalogue_builder *builder, void *data), void *data)
+{
+    unsigned changed = 0;
+    pthread_mutex_lock(&gateway->publish_lock);
+    int r = edit_catalogue(gateway, settings, edit, data, &changed);
+    pthread_mutex_unlock(&gateway->publish_lock);
+    if (r == 0 && changed && subscriptions_announce(gateway, changed, (struct span){0}) < 0)
+        r = GATEWAY_NOT_ANNOUNCED;
+    return r;
+}
+
 int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),
                            void *data, unsigned announce)
 {
     unsigned changed = 0;
     pthread_mutex_lock(&gateway->publish_lock);
-    int r = edit_catalogue(gateway, edit, data, &changed);
+    int r = edit_catalogue(gateway, snapshot_settings(gateway->snapshot), edit, data, &changed);
     pthread_mutex_unlock(&gateway->publish_lock);
     if (r == 0 && (changed | announce))
         r = subscriptions_announce(gateway, changed | announce, (struct span){0});

@@ -43,6 +43,12 @@ struct snapshot *gateway_snapshot(struct gateway *gateway);
    catalogue; not 0 from it changes nothing and is returned. `announce` is added to what changed. Any thread. */
 MUST_USE int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),
                                     void *data, unsigned announce);
+/* A reload: the same with new settings (borrowed: the snapshots take their own references), in one step. 0;
+   GATEWAY_NOT_ANNOUNCED: done, but for want of memory clients were not told; or -errno, also from `edit`: then nothing
+   has changed. Any thread. */
+enum { GATEWAY_NOT_ANNOUNCED = 1 };
+MUST_USE int gateway_reconfigure(struct gateway *gateway, struct settings_holder *settings,
+                                 int (*edit)(struct catalogue_builder *builder, void *data), void *data);
 /* Applies limits from settings (start and reload). */
 void gateway_apply_limits(struct gateway *gateway, const struct settings *settings);
 /* Tells whoever subscribed to `uri`. Any thread. 0 or -ENOMEM. */

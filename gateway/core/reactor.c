@@ -82,9 +82,12 @@ void reactor_free(struct reactor *reactor)
         return;
     struct reactor *before = current;
     current = reactor;
+    /* Or uv_stop() would keep the loop from closing its handles. */
+    atomic_store_explicit(&reactor->stopping, false, memory_order_release);
     run_posts(&reactor->wake); /* what was posted after the loop ended still owns things */
     uv_close((uv_handle_t *)&reactor->wake, NULL);
-    uv_run(&reactor->loop, UV_RUN_DEFAULT);
+    while (uv_run(&reactor->loop, UV_RUN_DEFAULT) != 0) /* uv_stop() ended the first run before anything was closed */
+        ;
     uv_loop_close(&reactor->loop);
     current = before == reactor ? NULL : before;
     snapshot_unref(reactor->snapshot);

@@ -1,0 +1,80 @@
+/* weir's command line: finds the command and gives it its arguments. */
+#include <stdio.h>
+
+#include "gateway/base/defs.h"
+#include "gateway/base/span.h"
+#include "gateway/main/commands.h"
+
+struct command {
+    const char *name;
+    const char *arguments;
+    const char *help;
+    int (*run)(int argc, char **argv);
+};
+
+static int version_command(int argc, char **argv);
+static int help_command(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"serve", "[--config FILE] [--listen ADDRESS]...",
+     "run the gateway; without --config: ./weir.yaml, else a demo\n"
+     "--listen 127.0.0.1:8080 replaces the configured addresses",
+     serve_command},
+    {"check", "FILE", "say every mistake of a configuration, with its place", check_command},
+    {"options", "", "list every option: type, bounds, default, environment variable", options_command},
+    {"tools", "URL [--header 'NAME: VALUE']...", "list the tools that a server at URL offers", client_tools},
+    {"call", "URL TOOL [JSON] [--era auto|modern|legacy] [--header 'NAME: VALUE']...",
+     "call one of them with a JSON object of arguments", client_call},
+    {"version", "", "say which weir this is", version_command},
+    {"help", "", "say this", help_command},
+};
+
+static void print_usage(FILE *out)
+{
+    (void)fprintf(out, "usage: weir COMMAND [ARGUMENT...]\n\n");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        struct span rest = span_of(commands[i].help);
+        (void)fprintf(out, "  weir %s %s\n", commands[i].name, commands[i].arguments);
+        while (!span_absent(rest)) {
+            struct span line = span_cut(&rest, '\n');
+            (void)fprintf(out, "      %.*s\n", SPAN_PRINT(line));
+        }
+    }
+    (void)fprintf(out, "\nExit status: 0 done, 1 failed, 2 wrong usage or configuration.\n");
+}
+
+static int version_command(int argc, char **argv UNUSED)
+{
+    if (argc > 1) {
+        (void)fprintf(stderr, "usage: weir version\n");
+        return EXIT_USAGE;
+    }
+    (void)printf("weir %s\n", WEIR_VERSION);
+    return EXIT_DONE;
+}
+
+static int help_command(int argc UNUSED, char **argv UNUSED)
+{
+    print_usage(stdout);
+    return EXIT_DONE;
+}
+
+/* The names that people try first. */
+static const char *command_name(const char *word)
+{
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return "help";
+    return strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0 ? "version" : word;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? command_name(argv[1]) : "";
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, name) == 0 && commands[i].run)
+            return commands[i].run(argc - 1, argv + 1);
+    if (argc > 1)
+        (void)fprintf(stderr, "weir: there is no command %s\n", argv[1]);
+    print_usage(stderr);
+    return EXIT_USAGE;
+}

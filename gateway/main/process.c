@@ -1,0 +1,55 @@
+/* Signals are taken by the main thread when it asks for them, so no handler ever runs. Owns nothing. */
+#include "gateway/main/process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static sigset_t our_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+static int raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
+}
+
+int process_prepare(void)
+{
+    sigset_t set = our_signals();
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return -errno;
+    int result = -pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return result < 0 ? result : raise_descriptors();
+}
+
+int process_set_workers(uint64_t workers)
+{
+    char number[24];
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)workers);
+    return setenv("UV_THREADPOOL_SIZE", number, 1) == 0 ? 0 : -errno;
+}
+
+int process_signal(int timeout_ms)
+{
+    sigset_t set = our_signals();
+    struct timespec limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    int found;
+    do
+        found = timeout_ms < 0 ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &limit);
+    while (found < 0 && errno == EINTR);
+    return MAX(found, 0);
+}

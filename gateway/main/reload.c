@@ -1,0 +1,65 @@
+/* The reload: everything is made and checked before anything changes, and then changes in one step. Main thread. */
+#include <errno.h>
+
+#include "gateway/main/server_priv.h"
+
+/* New handlers and new settings, before all clients at once. */
+static int replace(struct server *server, struct settings_holder *next, struct text *problem)
+{
+    struct providers_change *change = NULL;
+    int result = providers_prepare(server->providers, settings_holder_get(next), &change, problem);
+    if (result != 0)
+        return result;
+    result = gateway_reconfigure(server->gateway, next, providers_apply, change);
+    if (result < 0) {
+        text_add(problem, providers_problem(change));
+        providers_abandon(change);
+        return result;
+    }
+    if (result == GATEWAY_NOT_ANNOUNCED)
+        log_warning("list_change_not_announced", LOG_TEXT("why", "there is not enough memory"));
+    providers_commit(change, server->gateway);
+    return 0;
+}
+
+static int reload(struct server *server, struct text *problem)
+{
+    struct settings_holder *next = NULL;
+    int result = server_read_settings(server->arguments, &next, problem);
+    if (result == 0)
+        result = config_can_replace(server_settings(server), settings_holder_get(next), problem);
+    if (result == 0)
+        result = replace(server, next, problem);
+    if (result == 0) {
+        settings_holder_unref(server->settings);
+        server->settings = settings_holder_ref(next);
+    }
+    settings_holder_unref(next);
+    return result;
+}
+
+/* One event for each line of the problem. */
+static void log_refusal(int result, struct span problem)
+{
+    if (problem.size == 0)
+        problem = span_of(strerror(result < 0 ? -result : EINVAL));
+    while (problem.size > 0) {
+        struct span line = span_cut(&problem, '\n');
+        log_error("reload_refused", LOG_SPAN("mistake", line));
+    }
+}
+
+void server_reload(struct server *server)
+{
+    CLEANUP(text_done) struct text problem = TEXT(CONFIG_MISTAKES_BYTES);
+    int result = reload(server, &problem);
+    if (result != 0) {
+        log_refusal(result, text_span(&problem));
+        return;
+    }
+    const struct settings *settings = server_settings(server);
+    log_set_level(settings->log.level);
+    log_set_format(settings->log.format);
+    server_log_settings(settings);
+    log_info("reloaded", LOG_TEXT("config", server->arguments->path ? server->arguments->path : "built-in demo"));
+}

@@ -1,0 +1,303 @@
+/* The life of the gateway's process, phase by phase. Each phase of the table starts what the next ones stand on; the
+   end, and a start that fails, stop the started ones in the reverse order. Main thread; owns everything that it starts.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/core/drain.h"
+#include "gateway/main/commands.h"
+#include "gateway/main/process.h"
+#include "gateway/main/server_priv.h"
+
+enum {
+    DRAIN_POLL_MS = 20,
+    GRACE_MS = 2000, /* for handlers to notice that nobody waits for them any more */
+    URL_BYTES = 512,
+};
+
+/* 0, or -errno or CONFIG_MISTAKES with server->problem set. */
+struct phase {
+    const char *name;
+    int (*start)(struct server *server);
+    void (*stop)(struct server *server);
+};
+
+/* ---- process ---- */
+
+static int start_process(struct server *server UNUSED)
+{
+    return process_prepare();
+}
+
+static void stop_nothing(struct server *server UNUSED)
+{
+}
+
+/* ---- settings ---- */
+
+static int start_settings(struct server *server)
+{
+    int result = server_read_settings(server->arguments, &server->settings, &server->problem);
+    if (result != 0)
+        return result;
+    const struct settings *settings = server_settings(server);
+    log_set_level(settings->log.level);
+    log_set_format(settings->log.format);
+    server_log_settings(settings);
+    return process_set_workers(settings->limits.workers);
+}
+
+static void stop_settings(struct server *server)
+{
+    settings_holder_unref(server->settings);
+}
+
+/* ---- gateway: the first catalogue, the first snapshot, the reactors ---- */
+
+static int make_catalogue(struct providers_change *change, struct catalogue **ret_catalogue)
+{
+    struct catalogue_builder *builder = NULL;
+    unsigned changed;
+    int result = catalogue_builder_new(NULL, &builder);
+    if (result == 0)
+        result = providers_apply(builder, change);
+    if (result == 0)
+        result = catalogue_builder_finish(builder, ret_catalogue, &changed);
+    catalogue_builder_free(builder);
+    return result;
+}
+
+static int make_snapshot(struct server *server, struct providers_change *change, struct snapshot **ret_snapshot)
+{
+    struct catalogue *catalogue = NULL;
+    int result = make_catalogue(change, &catalogue);
+    if (result != 0)
+        return result;
+    result = snapshot_new(settings_holder_ref(server->settings), catalogue, ret_snapshot);
+    if (result != 0) {
+        settings_holder_unref(server->settings);
+        catalogue_unref(catalogue);
+    }
+    return result;
+}
+
+static int make_gateway(struct server *server, struct providers_change *change)
+{
+    struct snapshot *snapshot = NULL;
+    int result = make_snapshot(server, change, &snapshot);
+    if (result != 0)
+        return result;
+    result = gateway_new(snapshot, &server->gateway);
+    if (result != 0)
+        snapshot_unref(snapshot);
+    return result;
+}
+
+static int start_gateway(struct server *server)
+{
+    struct providers_change *change = NULL;
+    int result = providers_prepare(server->providers, server_settings(server), &change, &server->problem);
+    if (result != 0)
+        return result == -ENOMEM ? result : CONFIG_MISTAKES;
+    result = make_gateway(server, change);
+    if (result == 0) {
+        providers_commit(change, server->gateway);
+        return 0;
+    }
+    bool mistake = providers_problem(change).size > 0;
+    text_add(&server->problem, providers_problem(change));
+    providers_abandon(change);
+    return mistake ? CONFIG_MISTAKES : result;
+}
+
+static void stop_gateway(struct server *server)
+{
+    providers_retire(server->providers);
+    gateway_free(server->gateway);
+}
+
+static int start_providers(struct server *server)
+{
+    return providers_new(&server->providers);
+}
+
+static void stop_providers(struct server *server)
+{
+    providers_free(server->providers);
+}
+
+/* ---- reactors ---- */
+
+static void stop_reactors(struct server *server)
+{
+    struct gateway *gateway = server->gateway;
+    for (unsigned i = 0; i < gateway->reactors; i++)
+        reactor_stop(gateway->reactor[i]);
+    for (unsigned i = 0; i < gateway->reactors; i++)
+        reactor_join(gateway->reactor[i]);
+}
+
+static int start_reactors(struct server *server)
+{
+    int result = 0;
+    for (unsigned i = 0; i < server->gateway->reactors && result == 0; i++)
+        result = reactor_start(server->gateway->reactor[i]);
+    if (result != 0)
+        stop_reactors(server);
+    return result;
+}
+
+/* ---- fronts ---- */
+
+static int start_fronts(struct server *server)
+{
+    return fronts_open(server->gateway, server_settings(server), NULL, 0, &server->fronts, &server->problem);
+}
+
+/* Waits for what `done` says, a second signal, or the time limit. */
+static bool wait_until(struct server *server, bool (*done)(struct server *server), uint64_t timeout_ms)
+{
+    uint64_t end_ms = clock_now_ms() + timeout_ms;
+    while (!done(server)) {
+        int found = clock_now_ms() < end_ms ? process_signal(DRAIN_POLL_MS) : SIGTERM;
+        if (found == SIGTERM || found == SIGINT)
+            return false;
+    }
+    return true;
+}
+
+static bool handlers_ended(struct server *server)
+{
+    return quota_used(&server->gateway->quotas, QUOTA_IN_FLIGHT) == 0 && providers_idle(server->providers);
+}
+
+/* Cuts off who is still there. A handler that does not end even then keeps the process from freeing what it uses. */
+static void stop_fronts(struct server *server)
+{
+    fronts_close(server->fronts);
+    server->stuck = !wait_until(server, handlers_ended, GRACE_MS);
+}
+
+/* ---- service ---- */
+
+static void log_ready(struct server *server)
+{
+    enum { MAX_FIELDS = SETTINGS_MAX_LISTENERS + 1, KEY_BYTES = 16 };
+    const struct settings *settings = server_settings(server);
+    struct log_field field[MAX_FIELDS];
+    char key[SETTINGS_MAX_LISTENERS][KEY_BYTES];
+    struct text url[MAX_FIELDS];
+    size_t count = 0;
+    for (; count < settings->listeners; count++) {
+        (void)snprintf(key[count], KEY_BYTES, count == 0 ? "url" : "url%zu", count + 1);
+        url[count] = TEXT(URL_BYTES);
+        fronts_add_url(server->fronts, settings, count, &url[count]);
+        field[count] = (struct log_field)LOG_SPAN(key[count], text_span(&url[count]));
+    }
+    if (settings->admin.address_text) {
+        url[count] = TEXT(URL_BYTES);
+        fronts_add_admin_url(server->fronts, &url[count]);
+        field[count] = (struct log_field)LOG_SPAN("admin", text_span(&url[count]));
+        count++;
+    }
+    log_write(LOG_INFO, "ready", field, count);
+    for (size_t i = 0; i < count; i++)
+        text_done(&url[i]);
+}
+
+static int start_service(struct server *server)
+{
+    atomic_store_explicit(&server->gateway->phase, GATEWAY_READY, memory_order_release);
+    log_ready(server);
+    return 0;
+}
+
+static bool drained(struct server *server)
+{
+    return drain_done(server->gateway) && quota_used(&server->gateway->quotas, QUOTA_CONNECTIONS) == 0;
+}
+
+static void stop_service(struct server *server)
+{
+    struct quotas *quotas = &server->gateway->quotas;
+    log_info("draining", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),
+             LOG_NUMBER("in_flight", quota_used(quotas, QUOTA_IN_FLIGHT)),
+             LOG_NUMBER("streams", quota_used(quotas, QUOTA_STREAMS)));
+    drain_begin(server->gateway);
+    fronts_drain(server->fronts);
+    if (!wait_until(server, drained, server_settings(server)->limits.drain_timeout_ms))
+        log_warning("drain_cut_short", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),
+                    LOG_NUMBER("in_flight", quota_used(quotas, QUOTA_IN_FLIGHT)),
+                    LOG_TEXT("remedy", "limits.drain_timeout"));
+}
+
+/* ---- the whole ---- */
+
+static const struct phase phases[] = {
+    {"process", start_process, stop_nothing},       {"settings", start_settings, stop_settings},
+    {"providers", start_providers, stop_providers}, {"gateway", start_gateway, stop_gateway},
+    {"reactors", start_reactors, stop_reactors},    {"fronts", start_fronts, stop_fronts},
+    {"service", start_service, stop_service},
+};
+
+static void say_failure(const struct server *server, const struct phase *phase, int result)
+{
+    struct span problem = text_span(&server->problem);
+    if (problem.size > 0 && problem.at[problem.size - 1] == '\n')
+        (void)fprintf(stderr, "%.*s", SPAN_PRINT(problem)); /* mistakes, a line each */
+    else if (problem.size > 0)
+        (void)fprintf(stderr, "weir serve: %.*s\n", SPAN_PRINT(problem));
+    else
+        (void)fprintf(stderr, "weir serve: %s: %s\n", phase->name, strerror(result < 0 ? -result : EINVAL));
+}
+
+/* How many phases started; all, or one of them failed with *ret_result. */
+static size_t start(struct server *server, int *ret_result)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
+        int result = phases[i].start(server);
+        if (result == 0)
+            continue;
+        say_failure(server, &phases[i], result);
+        *ret_result = result;
+        return i;
+    }
+    return ARRAY_SIZE(phases);
+}
+
+/* False: a handler is stuck, and what it uses must stay until the process has ended. */
+static bool stop(struct server *server, size_t started)
+{
+    while (started > 0 && !server->stuck)
+        phases[--started].stop(server);
+    return !server->stuck;
+}
+
+static void serve(struct server *server)
+{
+    int found;
+    while ((found = process_signal(-1)) == SIGHUP)
+        server_reload(server);
+}
+
+int server_run(const struct server_arguments *arguments)
+{
+    struct server server = {.arguments = arguments, .problem = TEXT(CONFIG_MISTAKES_BYTES)};
+    int result = 0;
+    size_t started = start(&server, &result);
+    if (started == ARRAY_SIZE(phases))
+        serve(&server);
+    bool clean = stop(&server, started);
+    text_done(&server.problem);
+    if (started < ARRAY_SIZE(phases))
+        return result == CONFIG_MISTAKES ? EXIT_USAGE : EXIT_FAILED;
+    log_info("stopped");
+    if (!clean) {
+        log_warning("handlers_still_running", LOG_TEXT("why", "they did not end when they were told to"));
+        _exit(EXIT_DONE); /* exit() would wait for their threads */
+    }
+    return EXIT_DONE;
+}

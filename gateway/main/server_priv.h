@@ -1,0 +1,30 @@
+/* What the phases of the server share (server.c, reload.c). Main thread. */
+#pragma once
+#include "gateway/core/gateway.h"
+#include "gateway/main/fronts.h"
+#include "gateway/main/server.h"
+#include "gateway/providers/providers.h"
+
+struct server {
+    const struct server_arguments *arguments;
+    struct settings_holder *settings; /* those it runs with */
+    struct providers *providers;
+    struct gateway *gateway;
+    struct fronts *fronts;
+    struct text problem; /* why a phase failed: whole lines of mistakes, or one sentence */
+    bool stuck;          /* a handler did not end: its memory is not free to go */
+};
+
+static inline const struct settings *server_settings(const struct server *server)
+{
+    return settings_holder_get(server->settings);
+}
+
+/* Reads the configuration again and puts it before the clients, or refuses it with its mistakes in the log; the old one
+   then stays. */
+void server_reload(struct server *server);
+/* The configuration of the arguments, held. 0, CONFIG_MISTAKES with lines in `problem`, or -ENOMEM. */
+MUST_USE int server_read_settings(const struct server_arguments *arguments, struct settings_holder **ret_settings,
+                                  struct text *problem);
+/* Says in the log what in these settings is legal but probably not meant. */
+void server_log_settings(const struct settings *settings);

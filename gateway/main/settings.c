@@ -1,0 +1,39 @@
+/* Settings as the server holds them: read, and judged aloud. Main thread. */
+#include <errno.h>
+
+#include "gateway/main/server_priv.h"
+
+int server_read_settings(const struct server_arguments *arguments, struct settings_holder **ret_settings,
+                         struct text *problem)
+{
+    struct settings *settings = NULL;
+    int result = config_load(arguments->path, &arguments->config, &settings, problem);
+    if (result != 0)
+        return result;
+    result = settings_holder_new(settings, config_free, ret_settings);
+    if (result != 0)
+        config_free(settings);
+    return result;
+}
+
+static void log_difference(const char *path, struct span value)
+{
+    log_debug("option", LOG_TEXT("path", path), LOG_SPAN("value", value));
+}
+
+/* Without allowed_hosts only loopback names are served; whoever listens on other addresses will wonder. */
+static void judge_hosts(const struct listener_settings *listener, const char *option)
+{
+    if (listener->address_text && !address_is_loopback(&listener->address) && listener->allowed_hosts.count == 0)
+        log_warning("loopback_names_only", LOG_TEXT("address", listener->address_text),
+                    LOG_TEXT("why", "requests must carry a Host that is localhost, 127.0.0.1 or [::1]"),
+                    LOG_TEXT("remedy", option));
+}
+
+void server_log_settings(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->listeners; i++)
+        judge_hosts(&settings->listener[i], "name the hosts that clients use in the listener's allowed_hosts");
+    judge_hosts(&settings->admin, "name the hosts that clients use in admin.allowed_hosts");
+    config_differences(settings, log_difference);
+}

@@ -56,7 +56,7 @@ function readyOf(child, logFile) {
         child.stderr.on('data', (chunk) => {
             log.write(chunk);
             text = (text + chunk).slice(-65536);
-            if (/\bready\b/.test(text)) resolve();
+            if (/\bevent"?[=:]"?ready\b/.test(text)) resolve();
         });
         child.on('error', reject);
         child.on('close', (status, signal) => reject(new Error(`weir ended with ${signal ?? status}:\n${text}`)));

@@ -5,7 +5,7 @@
 #include "gateway/core/call.h"
 #include "gateway/core/methods.h"
 #include "gateway/core/result.h"
-#include "gateway/mcp/json.h"
+#include "gateway/mcp/json_tree.h"
 
 enum { PROBLEM_BYTES = 1024 };
 
@@ -85,18 +85,6 @@ static bool refuse_for_want_of_tasks(struct exchange *exchange, const struct ite
     return true;
 }
 
-/* The tree of the arguments, for the schema and for handlers of our own. */
-static struct json_object *parse_arguments(struct span json)
-{
-    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_DEFAULT + 1);
-    struct json_object *tree = NULL;
-    if (!tokener)
-        return NULL;
-    tree = json_tokener_parse_ex(tokener, json.at, (int)json.size);
-    json_tokener_free(tokener);
-    return tree;
-}
-
 void method_tools_call(struct exchange *exchange)
 {
     static const enum envelope_member_id members[] = {MEMBER_NAME, MEMBER_ARGUMENTS};
@@ -112,8 +100,10 @@ void method_tools_call(struct exchange *exchange)
     if (refuse_headers(exchange, tool) || refuse_for_want_of_tasks(exchange, tool))
         return;
     CLEANUP(text_done) struct text problem = TEXT(PROBLEM_BYTES);
-    struct json_object *tree = parse_arguments(span_absent(arguments) ? SPAN("{}") : arguments);
-    int r = tree ? schema_check(tool->schema, tree, &problem) : -ENOMEM;
+    struct json_object *tree = NULL; /* for the schema, and for handlers of our own */
+    int r = json_tree(span_absent(arguments) ? SPAN("{}") : arguments, &tree);
+    if (r == 0)
+        r = schema_check(tool->schema, tree, &problem);
     if (r == 0) {
         call_begin(exchange,
                    &(struct call_plan){

@@ -168,9 +168,10 @@ static int parse_expression(struct parser *parser)
             return result;
         part->variable_count++;
     } while (!span_absent(rest));
-    if (part->how->reserved && part->variable_count > 1)
-        return refuse(parser, "{%c%.*s} lists several variables whose values may hold the ',' between them",
-                      part->how->sign, SPAN_PRINT(body));
+    bool unclear = part->how->reserved || part->how->separator == '.'; /* a '.' is never encoded */
+    if (unclear && part->variable_count > 1)
+        return refuse(parser, "{%c%.*s} lists several variables whose values may hold the '%c' between them",
+                      part->how->sign, SPAN_PRINT(body), part->how->separator);
     return 0;
 }
 

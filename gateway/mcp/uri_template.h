@@ -2,11 +2,11 @@
    and immutable; any thread.
 
    All eight operators are known. What cannot be read back from a URI without guessing is refused when the template is
-   compiled: the modifiers ':n' and '*', several variables in {+...} or {#...}, two expressions with nothing between
-   them that tells where the first ends, and a {?...} or {&...} that is not at the end (only {#...} may follow).
+   compiled: the modifiers ':n' and '*', several variables in {+...}, {#...} or {....}, two expressions with nothing
+   between them that tells where the first ends, and a {?...} or {&...} that is not at the end (only {#...} may follow).
 
    Matching: {var} takes at least one character, none of them "/?#[]" (nor ',' when the expression lists several
-   variables); {+var} at least one character of any kind; {/a,b} and {.a,b} all of their variables or nothing; {?a,b},
+   variables); {+var} at least one character of any kind; {/a,b} and {.a} all of their variables or nothing; {?a,b},
    {&a,b} and {;a,b} any of theirs, in any order, each at most once and no others. Where more than one reading is
    left, as with "{name}.{extension}", the variables to the left take as little as they can. */
 #pragma once

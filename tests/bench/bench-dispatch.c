@@ -2,8 +2,8 @@
    everything but the socket. Runs on a real reactor with a front that throws the answers away. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/core/front.h"
 #include "gateway/core/gateway.h"
 #include "gateway/providers/builtin.h"
@@ -46,9 +46,17 @@ static void release(struct exchange *exchange UNUSED)
 static const struct front_ops ops = {
     .name = "bench", .has_headers = true, .header = header, .send = send_event, .reply = reply, .release = release};
 
+/* Of this thread alone: the machine may be busy with others. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static double run_calls(struct reactor *reactor, unsigned count)
 {
-    uint64_t start_ns = clock_now_ns();
+    uint64_t start_ns = cpu_ns();
     for (unsigned i = 0; i < count; i++) {
         struct exchange exchange;
         exchange_init(&exchange, &ops, reactor);
@@ -56,7 +64,7 @@ static double run_calls(struct reactor *reactor, unsigned count)
         dispatch_message(&exchange);
         exchange_unref(&exchange);
     }
-    return (double)(clock_now_ns() - start_ns) / count;
+    return (double)(cpu_ns() - start_ns) / count;
 }
 
 struct bench {

@@ -24,7 +24,7 @@ static void forget(struct http_connection *connection)
 {
     struct http_front *front = connection->front;
     http_deadline_stop(connection);
-    link_remove(&connection->half_closed);
+    link_remove(&connection->hang_up);
     link_remove(&connection->all);
     quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
     free(connection);
@@ -140,7 +140,7 @@ void http_connection_accepted(void *context, int fd, const struct address *clien
     connection->client = *client;
     connection->fd = fd;
     link_init(&connection->deadline);
-    link_init(&connection->half_closed);
+    link_init(&connection->hang_up);
     link_append(&front->connections, &connection->all);
     http_deadline_set(connection, HTTP_PEEK);
     http_deadline_arm(front);
@@ -150,59 +150,68 @@ void http_connection_accepted(void *context, int fd, const struct address *clien
 
 /* ---- events ---- */
 
-static void client_hung_up(struct http_connection *connection)
+/* What came before the hang-up has been given to the daemon by now. Whether the connection is done with. */
+static bool settle_hang_up(struct http_connection *connection)
 {
     struct http_request *request = connection->request;
-    connection->hung_up = true;
     if (connection->stage == HTTP_SENDING)
-        return; /* the answer is on its way: it may still be read */
-    if (request && request->dispatched)
+        return true; /* the answer is on its way: it may still be read */
+    if (request && request->dispatched) {
         http_request_gone(request);
-    else if (link_alone(&connection->half_closed))
-        link_append(&connection->front->half_closed, &connection->half_closed);
+        return true;
+    }
+    if (!socket_state_at_end(connection->fd))
+        return false;
+    http_connection_cut(connection);
+    return true;
 }
 
-void http_connection_recheck(struct http_front *front)
+void http_connection_settle_hang_ups(struct http_front *front)
 {
     struct link *next;
-    for (struct link *link = front->half_closed.next; link != &front->half_closed; link = next) {
-        struct http_connection *connection = CONTAINER_OF(link, struct http_connection, half_closed);
+    for (struct link *link = front->hung_up.next; link != &front->hung_up; link = next) {
         next = link->next;
-        if (!socket_state_at_end(connection->fd))
-            continue;
-        link_remove(&connection->half_closed);
-        if (connection->stage != HTTP_SENDING && connection->stage != HTTP_BUSY)
-            http_connection_cut(connection);
+        if (settle_hang_up(CONTAINER_OF(link, struct http_connection, hang_up)))
+            link_remove(link);
     }
+}
+
+static void hung_up(struct http_connection *connection)
+{
+    connection->hung_up = true;
+    if (connection->stage != HTTP_PEEK && link_alone(&connection->hang_up))
+        link_append(&connection->front->hung_up, &connection->hang_up);
+}
+
+static void first_byte(struct http_connection *connection)
+{
+    http_connection_watch_input(connection, false);
+    if (connection->stage == HTTP_IDLE)
+        http_deadline_set(connection, HTTP_HEAD);
 }
 
 static void on_event(struct http_connection *connection, uint32_t events)
 {
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        connection->hung_up = true;
-    if (connection->stage == HTTP_PEEK) {
+        hung_up(connection);
+    if (connection->stage == HTTP_PEEK)
         peek(connection);
-        return;
-    }
-    if (connection->hung_up)
-        client_hung_up(connection);
-    else if ((events & EPOLLIN) && connection->watching_input) {
-        http_connection_watch_input(connection, false);
-        if (connection->stage == HTTP_IDLE)
-            http_deadline_set(connection, HTTP_HEAD);
-    }
+    else if ((events & EPOLLIN) && connection->watching_input)
+        first_byte(connection);
 }
 
-/* The daemons run first: what arrived before a hang-up is served before the hang-up is. After that no connection goes
-   away until the batch is through, so every pointer in it is good. */
+/* Before the daemons run: they would read the bytes, and then there would be no event any more. Hang-ups are only
+   noted: the daemons, which run at the end of the turn, come first. No connection but an event's own goes away here, so
+   every pointer in the batch is good. */
 void http_connection_on_watch(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 {
     struct http_front *front = poll->data;
     struct epoll_event event[WATCH_BATCH];
-    http_front_want(front, HTTP_REQUESTS);
-    http_front_want(front, HTTP_STREAMS);
-    http_front_turn(front);
     int count = epoll_wait(front->watch_fd, event, WATCH_BATCH, 0);
     for (int i = 0; i < count; i++)
         on_event(event[i].data.ptr, event[i].events);
+    if (!link_alone(&front->hung_up)) {
+        http_front_want(front, HTTP_REQUESTS);
+        http_front_want(front, HTTP_STREAMS);
+    }
 }

@@ -1,9 +1,9 @@
 /* The front as a whole, on one reactor: its two libmicrohttpd daemons inside the reactor's loop, its listening sockets,
    its start and its end. The daemons are in external epoll mode: the loop watches their epoll descriptors, and a daemon
-   runs when its descriptor is readable, when it says that it has more to do, and when we have changed something (a
-   connection added, connections resumed); the last is put off to the end of the loop's turn, so that many changes cost
-   one run. Long-lived streams have a daemon of their own because a resume costs time in proportion to the daemon's
-   suspended connections. Owns the handles, the connections and, through them, all requests. */
+   runs at the end of a turn of the loop in which its descriptor was readable, it had more to do, or we changed something
+   (a connection added, connections resumed), so that many changes cost one run. Long-lived streams have a daemon of their
+   own because a resume costs time in proportion to the daemon's suspended connections. Owns the handles, the connections
+   and, through them, all requests. */
 #include "transports/serve/http_parts.h"
 
 #include <errno.h>
@@ -101,15 +101,15 @@ static void on_prepare(uv_prepare_t *prepare)
     struct http_front *front = prepare->data;
     if (anything_wanted(front))
         http_front_turn(front);
-    if (!link_alone(&front->half_closed))
-        http_connection_recheck(front);
+    if (!link_alone(&front->hung_up))
+        http_connection_settle_hang_ups(front);
 }
 
+/* Not run at once: the watch has to see a connection's first byte before the daemon reads it. */
 static void on_daemon_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 {
     struct http_daemon *daemon = poll->data;
-    run_daemon(daemon);
-    settle_idle(daemon->front);
+    daemon->wanted = true;
 }
 
 static void on_log(void *front UNUSED, const char *format, va_list arguments)
@@ -200,7 +200,7 @@ static void init_lists(struct http_front *front)
         link_init(&front->deadline[i]);
     link_init(&front->streams);
     link_init(&front->resuming);
-    link_init(&front->half_closed);
+    link_init(&front->hung_up);
     link_init(&front->connections);
 }
 

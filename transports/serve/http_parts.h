@@ -63,9 +63,9 @@ struct http_front {
     uv_idle_t idle;       /* runs while a daemon is pending */
     uv_timer_t sweep;     /* deadlines and keep-alive comments */
     struct link deadline[HTTP_STAGES];
-    struct link streams;     /* by the time of the last bytes */
-    struct link resuming;    /* requests */
-    struct link half_closed; /* connections whose client has stopped sending, with bytes left to read */
+    struct link streams;  /* by the time of the last bytes */
+    struct link resuming; /* requests */
+    struct link hung_up;  /* connections whose client has closed, with something left to settle */
     struct link connections;
     const struct page *pages;
     size_t pages_count;
@@ -94,7 +94,7 @@ enum http_route {
 struct http_connection {
     struct link all;      /* front->connections */
     struct link deadline; /* front->deadline[stage] */
-    struct link half_closed;
+    struct link hang_up;  /* front->hung_up */
     struct http_front *front;
     const struct http_endpoint *endpoint;
     struct MHD_Connection *mhd; /* NULL while peeking */
@@ -160,8 +160,8 @@ void http_connection_cut(struct http_connection *connection);
 /* Closes one that no daemon has yet, and frees it. */
 void http_connection_drop(struct http_connection *connection);
 void http_connection_watch_input(struct http_connection *connection, bool input);
-/* Ends those whose client had stopped sending, once all that it sent has been read. */
-void http_connection_recheck(struct http_front *front);
+/* Ends the connections whose clients have closed, once all that they sent has been read. After the daemons have run. */
+void http_connection_settle_hang_ups(struct http_front *front);
 const struct settings *http_connection_settings(const struct http_connection *connection);
 
 /* http_deadline.c */

@@ -66,12 +66,14 @@ static int check_host_field(const struct http_connection *connection, const char
     return 0;
 }
 
-static int check_http(struct http_connection *connection, const char *version, struct http_head *head,
-                      struct http_refusal *refusal)
+static int check_http(struct http_connection *connection, struct span method, const char *version,
+                      struct http_head *head, struct http_refusal *refusal)
 {
     struct fields fields = {.head = head};
     if (strcmp(version, "HTTP/1.1") != 0 && !is_version_1_0(version))
         return refuse_http(refusal, 505, "HTTP/1.1 and HTTP/1.0 are served");
+    if (!http_is_token(method))
+        return refuse_http(refusal, 400, "The method is malformed");
     if (connection->route == HTTP_ROUTE_BAD)
         return refuse_http(refusal, 400, "The request target is malformed");
     MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, on_field, &fields);
@@ -192,7 +194,7 @@ int http_refuse_head(struct http_connection *connection, const char *method_text
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
     if (is_never_served(method))
         return refuse_method(HTTP_ROUTE_MCP, ret_refusal);
-    int result = check_http(connection, version, head, ret_refusal);
+    int result = check_http(connection, method, version, head, ret_refusal);
     if (result == 0)
         result = check_route(connection, listener, ret_refusal);
     if (result == 0)

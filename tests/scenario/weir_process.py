@@ -1,0 +1,130 @@
+"""A gateway as a child process, for black-box tests.
+
+    with WeirProcess("listen: [{address: '127.0.0.1:0'}]") as weir:
+        ... weir.url, weir.port ...
+
+Starts `$WEIR_BINARY serve --config FILE` (default: build/asan/weir of this tree), waits until it says that it is ready, and on
+stop() asserts that it exits with status 0 and that no sanitizer has complained.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_CONFIG = "listen: [{address: '127.0.0.1:0'}]\n"
+START_SECONDS = 60
+STOP_SECONDS = 60
+COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|runtime error:")
+
+
+def binary():
+    return os.environ.get("WEIR_BINARY", str(ROOT / "build" / "asan" / "weir"))
+
+
+class WeirProcess:
+    """stderr: the lines so far; logs(event): the parsed ones of that event."""
+
+    def __init__(self, config=DEFAULT_CONFIG, environment=None, arguments=()):
+        self.stderr = []
+        self._news = threading.Condition()
+        self._directory = tempfile.TemporaryDirectory(prefix="weir-test-")
+        self.config_path = Path(self._directory.name) / "weir.yaml"
+        self.config_path.write_text(config)
+        self.process = subprocess.Popen(
+            [binary(), "serve", "--config", str(self.config_path), *arguments],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self._directory.name,
+            env={**os.environ, **(environment or {})})
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            ready = self.wait_log("ready", START_SECONDS)
+        except AssertionError:
+            self.kill()
+            raise
+        self.url = ready["url"].split(",")[0].split(" ")[0]
+        match = re.match(r"http://(.*):(\d+)(/.*)$", self.url)
+        self.host, self.port, self.path = (match[1], int(match[2]), match[3]) if match else ("", 0, "/mcp")
+
+    def _read(self):
+        for line in self.process.stderr:
+            with self._news:
+                self.stderr.append(line.decode("utf-8", "replace").rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self.stderr.append("")
+            self._news.notify_all()
+
+    def logs(self, event):
+        return [fields for fields in map(parse_line, list(self.stderr)) if fields.get("event") == event]
+
+    def wait_log(self, event, seconds=30, count=1):
+        """The count-th line of that event, when it has come."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while len(found := self.logs(event)) < count:
+                left = deadline - time.monotonic()
+                if left <= 0 or (self.stderr and self.stderr[-1] == "" and self.process.poll() is not None):
+                    raise AssertionError(f"no {count}. line {event!r}; the gateway said:\n{self.output()}")
+                self._news.wait(min(left, 1))
+        return found[count - 1]
+
+    def output(self):
+        return "\n".join(self.stderr)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        self.process.stderr.close()
+        self._directory.cleanup()
+
+    def stop(self, seconds=STOP_SECONDS):
+        """SIGTERM; asserts a clean end."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the gateway did not stop within {seconds} s:\n{self.output()}") from None
+        self._reader.join(5)
+        self.process.stderr.close()
+        self._directory.cleanup()
+        complaint = COMPLAINTS.search(self.output())
+        assert not complaint, f"a sanitizer complained:\n{self.output()}"
+        assert status == 0, f"exit status {status}:\n{self.output()}"
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()
+
+
+def parse_line(line):
+    """One log line, JSON or logfmt, as a dictionary."""
+    if line.startswith("{"):
+        try:
+            return json.loads(line)
+        except ValueError:
+            return {}
+    fields = {}
+    for key, quoted, bare in re.findall(r'([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|(\S*))', line):
+        fields[key] = json.loads(f'"{quoted}"') if quoted else bare
+    return fields

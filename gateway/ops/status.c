@@ -1,0 +1,205 @@
+/* Renders the status page from sums taken once at its start. On the reactor that got the request; owns nothing. */
+#include "gateway/ops/status.h"
+
+#include <inttypes.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/ops/totals.h"
+#include "gateway/ops/usage.h"
+
+/* "name": with a comma before all but the first member of an object. The names are ours: no escapes. */
+static void add_name(struct text *out, const char *name)
+{
+    if (out->size > 0 && out->at[out->size - 1] != '{')
+        text_add_char(out, ',');
+    text_addf(out, "\"%s\":", name);
+}
+
+static void add_count(struct text *out, const char *name, uint64_t value)
+{
+    add_name(out, name);
+    text_add_uint64(out, value);
+}
+
+static void open_object(struct text *out, const char *name)
+{
+    add_name(out, name);
+    text_add_char(out, '{');
+}
+
+static void close_object(struct text *out)
+{
+    text_add_char(out, '}');
+}
+
+/* ---- the gateway ---- */
+
+static const char *phase_name(enum gateway_phase phase)
+{
+    static const char *const names[] = {
+        [GATEWAY_STARTING] = "starting",
+        [GATEWAY_READY] = "ready",
+        [GATEWAY_DRAINING] = "draining",
+        [GATEWAY_STOPPED] = "stopped",
+    };
+    return names[phase];
+}
+
+static void add_gateway(struct text *out, struct gateway *gateway)
+{
+    char started[CLOCK_ISO_BYTES];
+    uint64_t now_ms = clock_wall_ms();
+    clock_format_iso(gateway->started_wall_ms, started);
+    text_addf(out, "\"version\":\"%s\",\"phase\":\"%s\",\"started\":\"%s\"", WEIR_VERSION,
+              phase_name(gateway_phase(gateway)), started);
+    add_count(out, "uptime_seconds", (now_ms - MIN(now_ms, gateway->started_wall_ms)) / 1000);
+    add_count(out, "threads", gateway->reactors);
+}
+
+/* ---- requests ---- */
+
+/* The sum over everything that is not pinned; a pin is an index, or ANY. */
+enum { ANY = -1 };
+static uint64_t requests(const struct counters *totals, int method, int era, int outcome)
+{
+    uint64_t sum = 0;
+    for (int m = 0; m < METHOD_COUNT; m++)
+        for (int e = 0; e < ERA_COUNT; e++)
+            for (int o = 0; o < OUTCOME_COUNT; o++)
+                if ((method == ANY || method == m) && (era == ANY || era == e) && (outcome == ANY || outcome == o))
+                    sum += totals_load(&totals->requests[m][e][o]);
+    return sum;
+}
+
+static void add_method(struct text *out, const struct counters *totals, int method)
+{
+    if (requests(totals, method, ANY, ANY) == 0)
+        return;
+    open_object(out, method_name((enum method)method));
+    for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+        uint64_t count = requests(totals, method, ANY, outcome);
+        if (count > 0)
+            add_count(out, outcome_name((enum outcome)outcome), count);
+    }
+    close_object(out);
+}
+
+static void add_requests(struct text *out, const struct counters *totals)
+{
+    open_object(out, "requests");
+    add_count(out, "total", requests(totals, ANY, ANY, ANY));
+    open_object(out, "by_era");
+    for (int era = 0; era < ERA_COUNT; era++)
+        add_count(out, era_name((enum era)era), requests(totals, ANY, era, ANY));
+    close_object(out);
+    open_object(out, "by_outcome");
+    for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+        add_count(out, outcome_name((enum outcome)outcome), requests(totals, ANY, ANY, outcome));
+    close_object(out);
+    open_object(out, "by_method");
+    for (int method = 0; method < METHOD_COUNT; method++)
+        add_method(out, totals, method);
+    close_object(out);
+    close_object(out);
+}
+
+/* Seconds, or null for a negative number. */
+static void add_seconds(struct text *out, const char *name, double seconds)
+{
+    add_name(out, name);
+    if (seconds < 0)
+        text_add_literal(out, "null");
+    else
+        text_addf(out, "%.6f", seconds);
+}
+
+static void add_latency(struct text *out, const struct counters *totals)
+{
+    open_object(out, "latency_seconds");
+    for (unsigned i = 0; i < ERA_COUNT; i++) {
+        enum era era = (enum era)i;
+        uint64_t count = totals_requests(totals, era);
+        double sum = (double)totals_load(&totals->latency_sum_ns[era]) / 1e9;
+        open_object(out, era_name(era));
+        add_count(out, "count", count);
+        add_seconds(out, "mean", count > 0 ? sum / (double)count : -1);
+        add_seconds(out, "p50", totals_quantile(totals, era, 0.50));
+        add_seconds(out, "p95", totals_quantile(totals, era, 0.95));
+        add_seconds(out, "p99", totals_quantile(totals, era, 0.99));
+        close_object(out);
+    }
+    close_object(out);
+}
+
+/* ---- what is in use ---- */
+
+static void add_limit(struct text *out, struct quotas *quotas, enum quota_name name)
+{
+    struct quota *row = &quotas->row[name];
+    uint64_t limit = totals_load(&row->limit);
+    open_object(out, quota_label(name));
+    add_count(out, "used", totals_load(&row->used));
+    add_name(out, "limit");
+    if (limit == UINT64_MAX)
+        text_add_literal(out, "null");
+    else
+        text_add_uint64(out, limit);
+    add_count(out, "highest", totals_load(&row->highest));
+    add_count(out, "refused", totals_load(&row->refused));
+    text_addf(out, ",\"option\":\"%s\"", quota_option(name));
+    close_object(out);
+}
+
+static void add_limits(struct text *out, struct gateway *gateway)
+{
+    open_object(out, "limits");
+    for (unsigned name = 0; name < QUOTA_COUNT; name++)
+        add_limit(out, &gateway->quotas, (enum quota_name)name);
+    close_object(out);
+}
+
+static void add_catalogue(struct text *out, struct gateway *gateway)
+{
+    static const char *const kinds[ITEM_KINDS] = {
+        [ITEM_TOOL] = "tools",
+        [ITEM_RESOURCE] = "resources",
+        [ITEM_TEMPLATE] = "templates",
+        [ITEM_PROMPT] = "prompts",
+    };
+    struct snapshot *snapshot = gateway_snapshot(gateway);
+    open_object(out, "catalogue");
+    for (unsigned kind = 0; kind < ITEM_KINDS; kind++)
+        add_count(out, kinds[kind], catalogue_count(snapshot->catalogue, (enum item_kind)kind));
+    close_object(out);
+    snapshot_unref(snapshot);
+}
+
+static void add_process(struct text *out)
+{
+    struct usage usage;
+    usage_read(&usage);
+    open_object(out, "process");
+    add_count(out, "resident_bytes", usage.resident_bytes);
+    add_count(out, "virtual_bytes", usage.virtual_bytes);
+    add_count(out, "open_descriptors", usage.open_descriptors);
+    add_count(out, "threads", usage.threads);
+    add_seconds(out, "cpu_seconds", usage.cpu_seconds);
+    close_object(out);
+}
+
+int status_render(void *context, struct text *body, int *ret_status)
+{
+    struct gateway *gateway = context;
+    struct counters totals;
+    totals_take(gateway, &totals);
+    text_add_char(body, '{');
+    add_gateway(body, gateway);
+    add_requests(body, &totals);
+    add_latency(body, &totals);
+    add_limits(body, gateway);
+    add_catalogue(body, gateway);
+    add_process(body);
+    text_add_literal(body, "}\n");
+    *ret_status = 200;
+    return body->error;
+}

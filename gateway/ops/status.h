@@ -1,0 +1,16 @@
+/* The admin listener's /status: the state of the gateway at a glance, as one JSON object for people and scripts.
+
+   {"version", "phase": "starting|ready|draining|stopped", "started", "uptime_seconds", "threads",
+    "requests": {"total", "by_era": {era: n}, "by_outcome": {outcome: n}, "by_method": {method: {outcome: n}}},
+    "latency_seconds": {era: {"count", "mean", "p50", "p95", "p99"}},     (null without a request)
+    "limits": {limit: {"used", "limit", "highest", "refused", "option"}}, (limit null: none)
+    "catalogue": {"tools", "resources", "templates", "prompts"},
+    "process": {"resident_bytes", "virtual_bytes", "open_descriptors", "threads", "cpu_seconds"}}
+
+   by_method names only methods that were asked for, and only outcomes that occurred. The percentiles are estimated from
+   the buckets of the latency histogram. */
+#pragma once
+#include "gateway/core/gateway.h"
+
+/* `context` is the struct gateway. On a reactor; bounded by the tables. 0 or text's error. */
+MUST_USE int status_render(void *context, struct text *body, int *ret_status);

@@ -184,7 +184,8 @@ static int judge_pair(const struct parser *parser, const struct uri_part *part, 
     bool form = part->how->sign == '?' || part->how->sign == '&';
     if (form && first != '#')
         return refuse(parser, "has {%c...} before the end; only a fragment may follow it", part->how->sign);
-    if (part->how->named && first && uri_value_may_hold(part, first))
+    bool goes_on = first && (first == part->how->separator || uri_value_may_hold(part, first));
+    if (part->how->named && goes_on)
         return refuse(parser, "has {%c...} with nothing behind it that tells where it ends", part->how->sign);
     if (next->kind == URI_EXPRESSION && (!first || uri_value_may_hold(part, first)))
         return refuse(parser, "has two expressions side by side and nothing that tells where the first one ends");

@@ -285,9 +285,36 @@ static inline void served_done(struct served *served)
     }
 }
 
+struct turn {
+    struct reactor_post post;
+    sem_t taken;
+};
+
+static inline void take_turn(struct reactor_post *post)
+{
+    sem_post(&CONTAINER_OF(post, struct turn, post)->taken);
+}
+
+/* Programs that have ended are reaped, and workers that have answered return, within some turns of the loop. */
+static inline void served_settle(struct served *served)
+{
+    time_t until = time(NULL) + WAIT_SECONDS;
+    struct quotas *quotas = &served->gateway->quotas;
+    while ((quota_used(quotas, QUOTA_PROCESSES) || quota_used(quotas, QUOTA_WORKERS) ||
+            !providers_idle(served->providers)) &&
+           time(NULL) < until) {
+        struct turn turn;
+        sem_init(&turn.taken, 0, 0);
+        reactor_post(served->gateway->reactor[0], &turn.post, take_turn);
+        await(&turn.taken);
+        sem_destroy(&turn.taken);
+    }
+}
+
 /* Every count is back at zero when all has ended. */
 static inline void served_stop(struct served *served)
 {
+    served_settle(served);
     reactor_stop(served->gateway->reactor[0]);
     reactor_join(served->gateway->reactor[0]);
     providers_retire(served->providers);
@@ -333,7 +360,10 @@ static inline const char *journal_next(struct journal *journal)
     size_t size = 0;
     for (;;) {
         struct pollfd ready = {.fd = journal->fd, .events = POLLIN};
-        assert_int_equal(poll(&ready, 1, WAIT_SECONDS * 1000), 1);
+        int found = poll(&ready, 1, WAIT_SECONDS * 1000);
+        if (found < 0 && errno == EINTR) /* SIGCHLD comes to any thread */
+            continue;
+        assert_int_equal(found, 1);
         ssize_t got = read(journal->fd, journal->line + size, 1);
         if (got == 0)
             return NULL;

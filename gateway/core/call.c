@@ -96,6 +96,7 @@ static void end(struct call *call)
         return;
     call->ended = true;
     call->waited_for = false;
+    link_remove(&call->link);
     close_timer(call);
     bridge_free(TAKE(call->bridge));
     if (call->exchange->session) {
@@ -165,7 +166,7 @@ static void cancel_now(struct call *call, enum call_end why)
     static const enum error_name errors[] = {
         [CALL_CANCELLED_BY_CLIENT] = ERROR_CANCELLED, [CALL_SESSION_ENDED] = ERROR_SESSION_UNKNOWN,
         [CALL_TIMED_OUT] = ERROR_TIMED_OUT,           [CALL_INPUT_TIMED_OUT] = ERROR_INPUT_TIMED_OUT,
-        [CALL_TASK_CANCELLED] = ERROR_CANCELLED,
+        [CALL_TASK_CANCELLED] = ERROR_CANCELLED,      [CALL_DRAINED] = ERROR_DRAINING,
     };
     if (call->ended || !call->waited_for)
         return;
@@ -366,6 +367,7 @@ static struct call *make_call(struct exchange *exchange, const struct call_plan 
     call->snapshot = snapshot_ref(exchange->snapshot);
     call->exchange = exchange_ref(exchange);
     call->waited_for = true;
+    link_append(reactor_calls(call->reactor), &call->link);
     call->match = match;
     call->last_progress = -INFINITY;
     call->request = (struct call_request){

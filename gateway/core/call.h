@@ -12,6 +12,7 @@ enum call_end { /* why nobody waits for the answer any more */
                 CALL_TIMED_OUT,
                 CALL_INPUT_TIMED_OUT,
                 CALL_TASK_CANCELLED,
+                CALL_DRAINED, /* the gateway ends */
 };
 
 enum { CALL_MAX_NOTICES = 256 /* notifications of one call that wait for its reactor */ };

@@ -20,6 +20,7 @@ enum round { ROUND_IDLE, ROUND_RUNNING, ROUND_ANSWERED };
 
 struct call {
     _Atomic unsigned references;
+    struct link link; /* reactor_calls() */
     struct reactor *reactor;
     struct gateway *gateway;
     struct snapshot *snapshot;

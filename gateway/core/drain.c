@@ -1,6 +1,7 @@
 /* Tells each reactor by a post that lives in this file's own records; the records are freed as they run. */
 #include "gateway/core/drain.h"
 
+#include "gateway/core/call_priv.h"
 #include "gateway/core/exchange.h"
 #include "gateway/core/subscriptions.h"
 
@@ -20,6 +21,24 @@ static void end_outlets(struct reactor *reactor)
     }
 }
 
+/* Cancelling one call may end others, so each is taken off the list first. */
+static void cancel_calls(struct reactor *reactor)
+{
+    struct link *list = reactor_calls(reactor);
+    while (!link_alone(list)) {
+        struct link *link = list->next;
+        link_remove(link);
+        call_cancel(CONTAINER_OF(link, struct call, link), CALL_DRAINED);
+    }
+}
+
+static void cut_here(struct reactor_post *post)
+{
+    struct order *order = CONTAINER_OF(post, struct order, post);
+    cancel_calls(order->reactor);
+    free(order);
+}
+
 static void drain_here(struct reactor_post *post)
 {
     struct order *order = CONTAINER_OF(post, struct order, post);
@@ -28,16 +47,27 @@ static void drain_here(struct reactor_post *post)
     free(order);
 }
 
-void drain_begin(struct gateway *gateway)
+/* Without memory for it, the time limit of the drain ends what is left. */
+static void on_every_reactor(struct gateway *gateway, void (*run)(struct reactor_post *post))
 {
-    atomic_store_explicit(&gateway->phase, GATEWAY_DRAINING, memory_order_release);
     for (unsigned i = 0; i < gateway->reactors; i++) {
         struct order *order = calloc(1, sizeof(*order));
         if (!order)
-            return; /* the time limit of the drain ends what is left */
+            return;
         order->reactor = gateway->reactor[i];
-        reactor_post(gateway->reactor[i], &order->post, drain_here);
+        reactor_post(gateway->reactor[i], &order->post, run);
     }
+}
+
+void drain_begin(struct gateway *gateway)
+{
+    atomic_store_explicit(&gateway->phase, GATEWAY_DRAINING, memory_order_release);
+    on_every_reactor(gateway, drain_here);
+}
+
+void drain_cut(struct gateway *gateway)
+{
+    on_every_reactor(gateway, cut_here);
 }
 
 bool drain_done(struct gateway *gateway)

@@ -16,6 +16,7 @@ struct reactor {
     struct snapshot *snapshot;
     struct link listeners;
     struct link exchanges;
+    struct link calls;
     pthread_t thread;
     bool started;
     _Atomic bool stopping;
@@ -61,6 +62,7 @@ int reactor_new(struct gateway *gateway, unsigned index, struct reactor **ret_re
     reactor->index = index;
     link_init(&reactor->listeners);
     link_init(&reactor->exchanges);
+    link_init(&reactor->calls);
     int r = uv_loop_init(&reactor->loop);
     if (r < 0) {
         free(reactor);
@@ -177,4 +179,9 @@ struct link *reactor_listeners(struct reactor *reactor)
 struct link *reactor_exchanges(struct reactor *reactor)
 {
     return &reactor->exchanges;
+}
+
+struct link *reactor_calls(struct reactor *reactor)
+{
+    return &reactor->calls;
 }

@@ -71,3 +71,5 @@ static inline void link_remove(struct link *link)
 struct link *reactor_listeners(struct reactor *reactor);
 /* Exchanges that have not ended (gateway/core/exchange.c); for the drain. */
 struct link *reactor_exchanges(struct reactor *reactor);
+/* Calls that have not ended (gateway/core/call.c), those of tasks too; for the drain. */
+struct link *reactor_calls(struct reactor *reactor);

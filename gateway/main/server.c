@@ -228,10 +228,13 @@ static void stop_service(struct server *server)
              LOG_NUMBER("streams", quota_used(quotas, QUOTA_STREAMS)));
     drain_begin(server->gateway);
     fronts_drain(server->fronts);
-    if (!wait_until(server, drained, server_settings(server)->limits.drain_timeout_ms))
+    bool done = wait_until(server, drained, server_settings(server)->limits.drain_timeout_ms);
+    if (!done)
         log_warning("drain_cut_short", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),
                     LOG_NUMBER("in_flight", quota_used(quotas, QUOTA_IN_FLIGHT)),
                     LOG_TEXT("remedy", "limits.drain_timeout"));
+    drain_cut(server->gateway); /* tasks run on though nobody's request is in flight */
+    (void)wait_until(server, drained, done ? 0 : GRACE_MS);
 }
 
 /* ---- the whole ---- */

@@ -64,7 +64,9 @@ async def connect(peer):
 
 @check
 async def list_tools(peer):
-    tools = {tool["name"]: tool for tool in await peer.list_tools()}
+    listed = await peer.list_tools()
+    tools = {tool["name"]: tool for tool in listed}
+    equal(len(tools), len(listed))
     for name in ("test_simple_text", "greet", "slow_compute"):
         assert name in tools, name
     assert "test_trigger_tool_change" not in tools, "an unlisted tool is listed"
@@ -341,6 +343,28 @@ class PeerBase:
         self.on_elicit = self.on_sample = None
         self.logged = []
         self._expected = {}
+
+    async def _list(self, method, member):
+        """All pages of a list."""
+        items, cursor = [], None
+        while True:
+            page = await self.list_page(method, cursor)
+            items += page[member]
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                return items
+
+    async def list_tools(self):
+        return await self._list("list_tools", "tools")
+
+    async def list_resources(self):
+        return await self._list("list_resources", "resources")
+
+    async def list_templates(self):
+        return await self._list("list_resource_templates", "resourceTemplates")
+
+    async def list_prompts(self):
+        return await self._list("list_prompts", "prompts")
 
     def expect(self, method):
         expectation = self._expected[method] = Expectation()

@@ -42,17 +42,9 @@ class Peer(checks.PeerBase):
             params = message.root.params
             self.notified(message.root.method, checks.plain(params) if params else {})
 
-    async def list_tools(self):
-        return (await plain_result(self.session.list_tools()))["tools"]
-
-    async def list_resources(self):
-        return (await plain_result(self.session.list_resources()))["resources"]
-
-    async def list_templates(self):
-        return (await plain_result(self.session.list_resource_templates()))["resourceTemplates"]
-
-    async def list_prompts(self):
-        return (await plain_result(self.session.list_prompts()))["prompts"]
+    async def list_page(self, method, cursor):
+        params = types.PaginatedRequestParams(cursor=cursor) if cursor else None
+        return await plain_result(getattr(self.session, method)(params=params))
 
     async def call(self, name, arguments, progress=None):
         return await plain_result(self.session.call_tool(name, arguments, progress_callback=progress))

@@ -51,17 +51,8 @@ class Peer(checks.PeerBase):
             params = getattr(message, "params", None)
             self.notified(message.method, checks.plain(params) if params else {})
 
-    async def list_tools(self):
-        return (await plain_result(self.client.list_tools()))["tools"]
-
-    async def list_resources(self):
-        return (await plain_result(self.client.list_resources()))["resources"]
-
-    async def list_templates(self):
-        return (await plain_result(self.client.list_resource_templates()))["resourceTemplates"]
-
-    async def list_prompts(self):
-        return (await plain_result(self.client.list_prompts()))["prompts"]
+    async def list_page(self, method, cursor):
+        return await plain_result(getattr(self.client, method)(cursor=cursor))
 
     async def call(self, name, arguments, progress=None, meta=None):
         return await plain_result(self.client.call_tool(name, arguments, progress_callback=progress, meta=meta))

@@ -15,6 +15,19 @@ const skip = (why) => new Skip(why);
 
 const textOf = (result) => result.content.find((item) => item.type === 'text')?.text;
 
+/** All pages of a list. The newer client walks them itself, and then names no next one. */
+async function all(peer, method, member) {
+    const items = [];
+    let cursor;
+    do {
+        const page = await peer.client[method](cursor === undefined ? undefined : {cursor});
+        items.push(...page[member]);
+        cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    return items;
+}
+const allTools = (peer) => all(peer, 'listTools', 'tools');
+
 async function expectError(promise, code) {
     const error = await promise.then(
         (result) => assert.fail(`answered instead of failing: ${JSON.stringify(result)}`),
@@ -40,7 +53,7 @@ const CHECKS = {
     },
 
     async 'list-tools'(peer) {
-        const {tools} = await peer.client.listTools();
+        const tools = await allTools(peer);
         const names = tools.map((tool) => tool.name);
         assert.equal(new Set(names).size, names.length, 'a tool is listed twice');
         for (const name of ['test_simple_text', 'greet', 'slow_compute']) assert.ok(names.includes(name), name);
@@ -79,13 +92,13 @@ const CHECKS = {
     },
 
     async 'header-parameter'(peer) {
-        await peer.client.listTools();
+        await allTools(peer);
         const result = await peer.call('test_x_mcp_header', {region: 'Zürich'});
         assert.deepEqual(JSON.parse(textOf(result)), {region: 'Zürich'});
     },
 
     async 'read-resource'(peer) {
-        const {resources} = await peer.client.listResources();
+        const resources = await all(peer, 'listResources', 'resources');
         assert.ok(resources.some((resource) => resource.uri === 'test://static-text'));
         const text = await peer.client.readResource({uri: 'test://static-text'});
         assert.match(text.contents[0].text, /static text/);
@@ -94,8 +107,8 @@ const CHECKS = {
     },
 
     async 'read-template'(peer) {
-        const {resourceTemplates} = await peer.client.listResourceTemplates();
-        assert.ok(resourceTemplates.some((template) => template.uriTemplate === 'test://template/{id}/data'));
+        const templates = await all(peer, 'listResourceTemplates', 'resourceTemplates');
+        assert.ok(templates.some((template) => template.uriTemplate === 'test://template/{id}/data'));
         const {contents} = await peer.client.readResource({uri: 'test://template/a%20b/data'});
         assert.equal(JSON.parse(contents[0].text).id, 'a b');
     },
@@ -106,7 +119,7 @@ const CHECKS = {
     },
 
     async 'get-prompt'(peer) {
-        const {prompts} = await peer.client.listPrompts();
+        const prompts = await all(peer, 'listPrompts', 'prompts');
         assert.ok(prompts.find((prompt) => prompt.name === 'test_prompt_with_arguments').arguments[0].required);
         const {messages} = await peer.client.getPrompt({
             name: 'test_prompt_with_arguments', arguments: {arg1: NAME, arg2: '2'},

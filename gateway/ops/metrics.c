@@ -76,7 +76,7 @@ static void add_durations_of(struct text *out, const struct counters *totals, en
 
 static void add_durations(struct text *out, const struct counters *totals)
 {
-    add_head(out, "weir_request_duration_seconds", "histogram", "From a request's last byte to the end of its answer");
+    add_head(out, "weir_request_duration_seconds", "histogram", "Time from a request to the end of its answer, by era");
     for (unsigned era = 0; era < ERA_COUNT; era++)
         add_durations_of(out, totals, (enum era)era);
 }

@@ -1,0 +1,148 @@
+/* Unit tests of gateway/ops/metrics.h. */
+#include "observed.h"
+
+#include <stdio.h>
+
+#include "gateway/ops/metrics.h"
+
+enum { MAX_METRICS = 100, MS = 1000000 };
+
+static void assert_line(const char *page, const char *line)
+{
+    struct span rest = span_of(page);
+    while (!span_absent(rest))
+        if (span_is(span_cut(&rest, '\n'), line))
+            return;
+    print_error("no line %s in\n%s", line, page);
+    fail();
+}
+
+static void assert_no_line_begins(const char *page, const char *start)
+{
+    struct span rest = span_of(page);
+    while (!span_absent(rest))
+        assert_false(span_starts(span_cut(&rest, '\n'), span_of(start)));
+}
+
+static void test_an_idle_gateway(void **state)
+{
+    struct observed *observed = *state;
+    const char *page = observed_render(observed, metrics_render);
+    assert_int_equal(observed->status, 200);
+    assert_line(page, "weir_build_info{version=\"" WEIR_VERSION "\"} 1");
+    assert_line(page, "weir_threads 2");
+    assert_line(page, "weir_connections_total 0");
+    assert_line(page, "weir_refusals_total{reason=\"payload\"} 0");
+    assert_line(page, "weir_catalogue_items{kind=\"tool\"} 0");
+    assert_line(page, "weir_limit_max{limit=\"sessions\"} 10");
+    assert_line(page, "weir_limit_max{limit=\"tasks\"} +Inf");
+    assert_line(page, "weir_request_duration_seconds_count{era=\"modern\"} 0");
+    assert_no_line_begins(page, "weir_requests_total{");
+}
+
+static void test_what_was_counted(void **state)
+{
+    struct observed *observed = *state;
+    struct quotas *quotas = &observed->gateway->quotas;
+    for (unsigned reactor = 0; reactor < 2; reactor++) {
+        counter_add(observed_counters(observed, reactor), COUNTER_REFUSED_PAYLOAD, 2 + reactor);
+        counters_request(observed_counters(observed, reactor), METHOD_TOOLS_CALL, ERA_MODERN, OUTCOME_OK, 3 * MS);
+    }
+    counters_request(observed_counters(observed, 0), METHOD_UNKNOWN, ERA_LEGACY, OUTCOME_REFUSED, 90000 * (uint64_t)MS);
+    assert_int_equal(quota_take(quotas, QUOTA_SESSIONS, 7), 0);
+    quota_give(quotas, QUOTA_SESSIONS, 4);
+    assert_int_equal(quota_take(quotas, QUOTA_SESSIONS, 8), QUOTA_REFUSED);
+
+    const char *page = observed_render(observed, metrics_render);
+    assert_line(page, "weir_refusals_total{reason=\"payload\"} 5");
+    assert_line(page, "weir_requests_total{method=\"tools/call\",era=\"modern\",outcome=\"ok\"} 2");
+    assert_line(page, "weir_requests_total{method=\"unknown\",era=\"legacy\",outcome=\"refused\"} 1");
+    assert_no_line_begins(page, "weir_requests_total{method=\"ping\"");
+    assert_line(page, "weir_limit_used{limit=\"sessions\"} 3");
+    assert_line(page, "weir_limit_highest{limit=\"sessions\"} 7");
+    assert_line(page, "weir_limit_refused_total{limit=\"sessions\"} 1");
+    /* 3 ms is above 2.5 ms; buckets are cumulative. */
+    assert_line(page, "weir_request_duration_seconds_bucket{era=\"modern\",le=\"5e-05\"} 0");
+    assert_line(page, "weir_request_duration_seconds_bucket{era=\"modern\",le=\"0.0025\"} 0");
+    assert_line(page, "weir_request_duration_seconds_bucket{era=\"modern\",le=\"0.005\"} 2");
+    assert_line(page, "weir_request_duration_seconds_bucket{era=\"modern\",le=\"60\"} 2");
+    assert_line(page, "weir_request_duration_seconds_bucket{era=\"modern\",le=\"+Inf\"} 2");
+    assert_line(page, "weir_request_duration_seconds_sum{era=\"modern\"} 0.006000000");
+    assert_line(page, "weir_request_duration_seconds_count{era=\"modern\"} 2");
+    /* Slower than all bounds. */
+    assert_line(page, "weir_request_duration_seconds_bucket{era=\"legacy\",le=\"60\"} 0");
+    assert_line(page, "weir_request_duration_seconds_bucket{era=\"legacy\",le=\"+Inf\"} 1");
+    quota_give(quotas, QUOTA_SESSIONS, 3);
+}
+
+/* The metric that a series belongs to: without the suffixes of a histogram. */
+static struct span family(struct span line, const char *type)
+{
+    struct span rest = line;
+    struct span name = span_cut(&rest, ' ');
+    rest = name;
+    name = span_cut(&rest, '{');
+    static const char *const suffixes[] = {"_bucket", "_sum", "_count"};
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes) && strcmp(type, "histogram") == 0; i++)
+        if (span_ends(name, span_of(suffixes[i])))
+            name.size -= strlen(suffixes[i]);
+    return name;
+}
+
+/* Text exposition format: HELP and TYPE once per metric, then its series and nobody else's, each ending in a number. */
+static void test_form(void **state)
+{
+    static char seen[MAX_METRICS][128], name[128], type[16];
+    struct observed *observed = *state;
+    struct span rest = span_of(observed_render(observed, metrics_render));
+    size_t metrics = 0;
+    assert_true(span_ends(rest, SPAN("\n")));
+    rest.size--;
+    while (!span_absent(rest)) {
+        struct span line = span_cut(&rest, '\n');
+        char copy[512], end[2];
+        assert_true(line.size < sizeof(copy));
+        (void)snprintf(copy, sizeof(copy), "%.*s", SPAN_PRINT(line));
+        if (sscanf(copy, "# HELP %127s %1s", name, end) == 2) {
+            for (size_t i = 0; i < metrics; i++)
+                assert_string_not_equal(seen[i], name);
+            assert_true(metrics < MAX_METRICS);
+            (void)snprintf(seen[metrics++], sizeof(seen[0]), "%s", name);
+            char before[128];
+            (void)snprintf(before, sizeof(before), "%s", name);
+            line = span_cut(&rest, '\n');
+            (void)snprintf(copy, sizeof(copy), "%.*s", SPAN_PRINT(line));
+            assert_int_equal(sscanf(copy, "# TYPE %127s %15s", name, type), 2);
+            assert_string_equal(before, name);
+            assert_int_equal(strcmp(type, "counter") == 0, span_ends(span_of(name), SPAN("_total")));
+            continue;
+        }
+        assert_true(span_is(family(line, type), name));
+        char *number = strrchr(copy, ' ');
+        char *stop = NULL;
+        assert_non_null(number);
+        (void)strtod(number + 1, &stop);
+        assert_true(stop != number + 1 && *stop == '\0');
+    }
+    assert_true(metrics > 20);
+}
+
+/* A body without room is an error, not a cut page. */
+static void test_no_room(void **state)
+{
+    struct observed *observed = *state;
+    CLEANUP(text_done) struct text small = TEXT(1000);
+    int status = 0;
+    assert_true(metrics_render(observed->gateway, &small, &status) < 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_an_idle_gateway, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_counted, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_form, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_no_room, observed_setup, observed_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

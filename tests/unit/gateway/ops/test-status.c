@@ -1,0 +1,127 @@
+/* Unit tests of gateway/ops/status.h: the page read back by json-c. */
+#include "observed.h"
+
+#include <json-c/json.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/ops/status.h"
+
+enum { MS = 1000000 };
+
+static struct json_object *render(struct observed *observed)
+{
+    struct json_tokener *strict = json_tokener_new();
+    json_tokener_set_flags(strict, JSON_TOKENER_STRICT);
+    const char *page = observed_render(observed, status_render);
+    struct json_object *root = json_tokener_parse_ex(strict, page, (int)observed->body.size);
+    assert_int_equal(json_tokener_get_error(strict), json_tokener_success);
+    json_tokener_free(strict);
+    assert_int_equal(observed->status, 200);
+    return root;
+}
+
+/* "requests by_era modern"; fails where there is no such member. */
+static struct json_object *at(struct json_object *root, const char *path)
+{
+    struct span rest = span_of(path);
+    while (!span_absent(rest)) {
+        char *key = span_copy(span_cut(&rest, ' '));
+        assert_true(json_object_object_get_ex(root, key, &root));
+        free(key);
+    }
+    return root;
+}
+
+static void assert_number(struct json_object *root, const char *path, int64_t number)
+{
+    print_message("%s\n", path);
+    assert_true(json_object_is_type(at(root, path), json_type_int));
+    assert_true(json_object_get_int64(at(root, path)) == number);
+}
+
+static void assert_text(struct json_object *root, const char *path, const char *text)
+{
+    assert_string_equal(json_object_get_string(at(root, path)), text);
+}
+
+static void test_an_idle_gateway(void **state)
+{
+    struct observed *observed = *state;
+    struct json_object *root = render(observed);
+    assert_text(root, "version", WEIR_VERSION);
+    assert_text(root, "phase", "ready");
+    assert_number(root, "threads", 2);
+    assert_number(root, "requests total", 0);
+    assert_number(root, "requests by_outcome cancelled", 0);
+    assert_int_equal(json_object_object_length(at(root, "requests by_method")), 0);
+    assert_null(at(root, "latency_seconds modern p50"));
+    assert_null(at(root, "latency_seconds legacy mean"));
+    assert_number(root, "limits sessions limit", 10);
+    assert_text(root, "limits sessions option", "limits.max_sessions");
+    assert_null(at(root, "limits tasks limit"));
+    assert_number(root, "catalogue tools", 0);
+    assert_true(json_object_get_int64(at(root, "process resident_bytes")) > 0);
+    assert_true(json_object_get_int64(at(root, "process open_descriptors")) > 0);
+    json_object_put(root);
+}
+
+static void test_what_was_counted(void **state)
+{
+    struct observed *observed = *state;
+    counters_request(observed_counters(observed, 0), METHOD_TOOLS_CALL, ERA_MODERN, OUTCOME_OK, 60000);
+    counters_request(observed_counters(observed, 1), METHOD_TOOLS_CALL, ERA_LEGACY, OUTCOME_TOOL_ERROR, 3 * MS);
+    counters_request(observed_counters(observed, 1), METHOD_PING, ERA_LEGACY, OUTCOME_OK, 1 * MS);
+    assert_int_equal(quota_take(&observed->gateway->quotas, QUOTA_STREAMS, 3), 0);
+    assert_int_equal(quota_take(&observed->gateway->quotas, QUOTA_STREAMS, 30), QUOTA_REFUSED);
+    quota_give(&observed->gateway->quotas, QUOTA_STREAMS, 1);
+    struct json_object *root = render(observed);
+    assert_number(root, "requests total", 3);
+    assert_number(root, "requests by_era modern", 1);
+    assert_number(root, "requests by_era legacy", 2);
+    assert_number(root, "requests by_outcome ok", 2);
+    assert_number(root, "requests by_outcome tool_error", 1);
+    assert_int_equal(json_object_object_length(at(root, "requests by_method")), 2);
+    assert_number(root, "requests by_method tools/call ok", 1);
+    assert_number(root, "requests by_method tools/call tool_error", 1);
+    assert_int_equal(json_object_object_length(at(root, "requests by_method ping")), 1);
+    assert_number(root, "latency_seconds modern count", 1);
+    assert_text(root, "latency_seconds modern mean", "0.000060");
+    assert_text(root, "latency_seconds modern p50", "0.000075");
+    assert_text(root, "latency_seconds legacy mean", "0.002000");
+    assert_number(root, "limits streams used", 2);
+    assert_number(root, "limits streams highest", 3);
+    assert_number(root, "limits streams refused", 1);
+    json_object_put(root);
+    quota_give(&observed->gateway->quotas, QUOTA_STREAMS, 2);
+}
+
+static void test_phase_and_time(void **state)
+{
+    struct observed *observed = *state;
+    static const char *const phases[] = {"starting", "ready", "draining", "stopped"};
+    clock_fake(0, 90 * 1000 + 999);
+    observed->gateway->started_wall_ms = 1000;
+    for (int phase = 0; phase < (int)ARRAY_SIZE(phases); phase++) {
+        atomic_store(&observed->gateway->phase, phase);
+        struct json_object *root = render(observed);
+        assert_text(root, "phase", phases[phase]);
+        assert_text(root, "started", "1970-01-01T00:00:01.000Z");
+        assert_number(root, "uptime_seconds", 89);
+        json_object_put(root);
+    }
+    clock_fake(0, 0); /* the clock was set back */
+    struct json_object *root = render(observed);
+    assert_number(root, "uptime_seconds", 0);
+    json_object_put(root);
+    clock_fake_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_an_idle_gateway, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_counted, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_phase_and_time, observed_setup, observed_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -33,7 +33,7 @@ static int refuse(struct collector *collector, const struct schema_place *place,
     return PARAMETER_HEADERS_INVALID;
 }
 
-/* ---- one annotation --------------------------------------------------------------------------------------------- */
+/* ---- one annotation --------------------------------------------------------------------------------------- */
 
 /* tchar of RFC 9110, 5.6.2. */
 static bool is_token(struct span name)
@@ -155,8 +155,7 @@ static int add_header(struct collector *collector, struct json_object *schema, s
     return result ? result : copy_path(place, slot);
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------------------------
- */
+/* ---- the walk --------------------------------------------------------------------------------------------- */
 
 /* `reachable`: by `properties` alone, and not the root. */
 static int walk(struct collector *collector, struct json_object *schema, const struct schema_place *place,

@@ -9,8 +9,7 @@
 
 enum { SCHEMA_CHUNK_BYTES = 4000, SCHEMA_ALIGNMENT = 16 };
 
-/* ---- memory --------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ----------------------------------------------------------------------------------------------- */
 
 struct schema_chunk {
     struct schema_chunk *next;
@@ -66,8 +65,7 @@ void schema_free(struct schema *schema)
     free(schema);
 }
 
-/* ---- refusals
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- refusals --------------------------------------------------------------------------------------------- */
 
 int schema_refuse(struct schema_compiler *compiler, const struct schema_place *place, const char *format, ...)
 {
@@ -85,8 +83,7 @@ int schema_refuse(struct schema_compiler *compiler, const struct schema_place *p
     return SCHEMA_INVALID;
 }
 
-/* ---- which definition became which node
- * ------------------------------------------------------------------------------ */
+/* ---- which definition became which node ------------------------------------------------------------------- */
 
 struct schema_seen {
     struct json_object *definition;
@@ -144,8 +141,7 @@ int schema_seen_add(struct schema_compiler *compiler, struct json_object *defini
     return 0;
 }
 
-/* ---- compiling
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- compiling -------------------------------------------------------------------------------------------- */
 
 #define LIMIT(field, fallback) .field = limits->field ? limits->field : (fallback)
 

@@ -4,8 +4,7 @@
 
 #include <errno.h>
 
-/* ---- scalars
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- scalars ---------------------------------------------------------------------------------------------- */
 
 static int violate_bound(struct schema_check *check, const struct schema_place *place, const char *relation,
                          const struct schema_number *bound, const char *keyword)
@@ -112,8 +111,7 @@ static int check_constants(struct schema_check *check, const struct schema_node 
     return schema_violate(check, place, "must be one of %s (enum)", node->one_of_values->shown);
 }
 
-/* ---- one schema
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- one schema ------------------------------------------------------------------------------------------- */
 
 static int check_by_kind(struct schema_check *check, const struct schema_node *node, const struct schema_value *value,
                          const struct schema_place *place, struct schema_marks *marks)
@@ -205,8 +203,7 @@ int schema_check_quietly(struct schema_check *check, const struct schema_node *n
     return result;
 }
 
-/* ---- the two walks
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the two walks ---------------------------------------------------------------------------------------- */
 
 static int walk(const struct schema *schema, struct json_object *instance, struct schema_finding *finding)
 {

@@ -1,9 +1,7 @@
 /* Members of objects and items of arrays, with what counts them. Runs in the thread of the check. */
 #include "gateway/mcp/schema_check_priv.h"
 
-/* ---- objects
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- objects ---------------------------------------------------------------------------------------------- */
 
 static int check_patterns(struct schema_check *check, const struct schema_object_rules *rules,
                           const struct schema_value *member, const struct schema_place *place, bool *handled)
@@ -129,9 +127,7 @@ int schema_check_object(struct schema_check *check, const struct schema_object_r
     return result;
 }
 
-/* ---- arrays
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- arrays ----------------------------------------------------------------------------------------------- */
 
 static int check_item(struct schema_check *check, const struct schema_node *node, const struct schema_value *array,
                       size_t index, const struct schema_place *parent)
@@ -226,8 +222,7 @@ int schema_check_array(struct schema_check *check, const struct schema_array_rul
     return result;
 }
 
-/* ---- unevaluated*
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- unevaluated* ----------------------------------------------------------------------------------------- */
 
 static int check_rest_of_object(struct schema_check *check, const struct schema_node *node, struct json_object *object,
                                 const struct schema_place *place, const struct schema_marks *marks)

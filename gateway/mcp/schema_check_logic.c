@@ -4,9 +4,7 @@
 
 #include "gateway/mcp/schema_check_priv.h"
 
-/* ---- marks
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- marks ------------------------------------------------------------------------------------------------ */
 
 static size_t mark_count(const struct schema_value *value)
 {
@@ -69,8 +67,7 @@ static int check_branch_quietly(struct schema_check *check, const struct schema_
     return result;
 }
 
-/* ---- alternatives
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- alternatives ----------------------------------------------------------------------------------------- */
 
 /* What the branches of anyOf or oneOf said; the nearest is kept. */
 struct nearest {
@@ -159,8 +156,7 @@ static int check_one_of(struct schema_check *check, const struct schema_list *li
     return matched ? 0 : violate_none(check, list, value, place, "oneOf");
 }
 
-/* ---- the others
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the others ------------------------------------------------------------------------------------------- */
 
 static int check_not(struct schema_check *check, const struct schema_node *node, const struct schema_value *value,
                      const struct schema_place *place)

@@ -2,17 +2,7 @@
    value into the node. Runs in the thread that compiles; what it makes belongs to the schema. */
 #include <errno.h>
 
-#include "gateway/mcp/schema_priv.h"
-
-/* One keyword of one definition, while it is compiled. */
-struct site {
-    struct schema_compiler *compiler;
-    struct schema_node *node;
-    struct schema_resource *resource;
-    struct json_object *definition; /* the schema around the keyword */
-    struct json_object *value;
-    const struct schema_place *place; /* of the keyword */
-};
+#include "gateway/mcp/schema_site_priv.h"
 
 enum {
     FROM_06 = SCHEMA_DRAFT_06 | SCHEMA_DRAFT_07 | SCHEMA_2019_09 | SCHEMA_2020_12,
@@ -26,37 +16,32 @@ struct keyword {
     const char *name;
     unsigned dialects;
     enum schema_holds holds;
-    int (*compile)(struct site *site, const struct keyword *keyword);
-    void *(*rules)(struct site *site); /* NULL: the function knows itself where the result goes */
-    size_t offset;                     /* in the rules */
+    int (*compile)(struct schema_site *site, const struct keyword *keyword);
+    void *(*rules)(struct schema_site *site); /* NULL: the function knows itself where the result goes */
+    size_t offset;                            /* in the rules */
 };
 
-static void *new_memory(struct site *site, size_t size)
-{
-    return schema_allocate(site->compiler->schema, size);
-}
+/* ---- the rules of a node, made when the first keyword needs them ------------------------------------------ */
 
-/* ---- the rules of a node, made when the first keyword needs them ----------------------------------------------- */
-
-static void *number_rules(struct site *site)
+static void *number_rules(struct schema_site *site)
 {
     if (!site->node->number)
-        site->node->number = new_memory(site, sizeof(*site->node->number));
+        site->node->number = schema_site_allocate(site, sizeof(*site->node->number));
     return site->node->number;
 }
 
-static void *string_rules(struct site *site)
+static void *string_rules(struct schema_site *site)
 {
     struct schema_string_rules *rules = site->node->string;
-    if (!rules && (rules = site->node->string = new_memory(site, sizeof(*rules))))
+    if (!rules && (rules = site->node->string = schema_site_allocate(site, sizeof(*rules))))
         rules->max_length = SIZE_MAX;
     return rules;
 }
 
-static void *array_rules(struct site *site)
+static void *array_rules(struct schema_site *site)
 {
     struct schema_array_rules *rules = site->node->array;
-    if (rules || !(rules = site->node->array = new_memory(site, sizeof(*rules))))
+    if (rules || !(rules = site->node->array = schema_site_allocate(site, sizeof(*rules))))
         return rules;
     rules->max_items = rules->max_contains = SIZE_MAX;
     rules->min_contains = 1;
@@ -64,60 +49,50 @@ static void *array_rules(struct site *site)
     return rules;
 }
 
-static void *object_rules(struct site *site)
+void *schema_site_object(struct schema_site *site)
 {
     struct schema_object_rules *rules = site->node->object;
-    if (!rules && (rules = site->node->object = new_memory(site, sizeof(*rules))))
+    if (!rules && (rules = site->node->object = schema_site_allocate(site, sizeof(*rules))))
         rules->max_properties = SIZE_MAX;
     return rules;
 }
 
-static void *logic_rules(struct site *site)
+static void *logic_rules(struct schema_site *site)
 {
     struct schema_logic *rules = site->node->logic;
-    if (!rules && (rules = site->node->logic = new_memory(site, sizeof(*rules))))
+    if (!rules && (rules = site->node->logic = schema_site_allocate(site, sizeof(*rules))))
         rules->dynamic_name = SCHEMA_NO_NAME;
     return rules;
 }
 
-static void *rest_rules(struct site *site)
+static void *rest_rules(struct schema_site *site)
 {
     if (!site->node->rest)
-        site->node->rest = new_memory(site, sizeof(*site->node->rest));
+        site->node->rest = schema_site_allocate(site, sizeof(*site->node->rest));
     return site->node->rest;
 }
 
-static void *target_of(struct site *site, const struct keyword *keyword)
+static void *target_of(struct schema_site *site, const struct keyword *keyword)
 {
     char *rules = keyword->rules(site);
     return rules ? rules + keyword->offset : NULL;
 }
 
-/* ---- values of plain kinds --------------------------------------------------------------------------------------- */
+/* ---- values of plain kinds -------------------------------------------------------------------------------- */
 
-static int must_be(struct site *site, const char *what)
+int schema_site_must_be(struct schema_site *site, const char *what)
 {
     return schema_refuse(site->compiler, site->place, "must be %s", what);
 }
 
-static bool is_kind(struct json_object *value, enum json_type type)
-{
-    return json_object_get_type(value) == type;
-}
-
-static struct span string_span(struct json_object *value)
-{
-    return (struct span){json_object_get_string(value), (size_t)json_object_get_string_len(value)};
-}
-
-static int compile_count(struct site *site, const struct keyword *keyword)
+static int compile_count(struct schema_site *site, const struct keyword *keyword)
 {
     struct schema_value value = schema_value_of(site->value);
     struct schema_number number = {0};
     if (value.kinds & SCHEMA_NUMBER)
         number = schema_value_number(site->value);
     if (!(value.kinds & SCHEMA_INTEGER) || (number.negative && (number.real || number.magnitude)))
-        return must_be(site, "an integer that is not negative");
+        return schema_site_must_be(site, "an integer that is not negative");
     size_t *target = target_of(site, keyword);
     if (!target)
         return -ENOMEM;
@@ -125,12 +100,12 @@ static int compile_count(struct site *site, const struct keyword *keyword)
     return 0;
 }
 
-static int compile_number(struct site *site, const struct keyword *keyword)
+static int compile_number(struct schema_site *site, const struct keyword *keyword)
 {
     if (!(schema_value_of(site->value).kinds & SCHEMA_NUMBER))
-        return must_be(site, "a number");
+        return schema_site_must_be(site, "a number");
     const struct schema_number **target = target_of(site, keyword);
-    struct schema_number *number = new_memory(site, sizeof(*number));
+    struct schema_number *number = schema_site_allocate(site, sizeof(*number));
     if (!target || !number)
         return -ENOMEM;
     *number = schema_value_number(site->value);
@@ -138,16 +113,16 @@ static int compile_number(struct site *site, const struct keyword *keyword)
     return 0;
 }
 
-static int compile_multiple_of(struct site *site, const struct keyword *keyword UNUSED)
+static int compile_multiple_of(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
     struct schema_number number = {0};
     if (schema_value_of(site->value).kinds & SCHEMA_NUMBER)
         number = schema_value_number(site->value);
     struct schema_decimal decimal = schema_value_decimal(&number);
     if (number.negative || decimal.digits == 0)
-        return must_be(site, "a number above 0");
+        return schema_site_must_be(site, "a number above 0");
     struct schema_number_rules *rules = number_rules(site);
-    struct schema_decimal *divisor = new_memory(site, sizeof(*divisor));
+    struct schema_decimal *divisor = schema_site_allocate(site, sizeof(*divisor));
     CLEANUP(text_done) struct text shown = TEXT(SCHEMA_MAX_SHOWN_BYTES);
     schema_value_add_number(&shown, &number);
     struct span copy = schema_copy(site->compiler->schema, text_span(&shown));
@@ -159,10 +134,10 @@ static int compile_multiple_of(struct site *site, const struct keyword *keyword 
     return 0;
 }
 
-static int compile_unique(struct site *site, const struct keyword *keyword UNUSED)
+static int compile_unique(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    if (!is_kind(site->value, json_type_boolean))
-        return must_be(site, "true or false");
+    if (!schema_site_is(site->value, json_type_boolean))
+        return schema_site_must_be(site, "true or false");
     struct schema_array_rules *rules = array_rules(site);
     if (!rules)
         return -ENOMEM;
@@ -170,8 +145,8 @@ static int compile_unique(struct site *site, const struct keyword *keyword UNUSE
     return 0;
 }
 
-static int own_pattern(struct site *site, struct span source, const struct schema_place *place,
-                       struct schema_pattern **ret_pattern)
+int schema_site_pattern(struct schema_site *site, struct span source, const struct schema_place *place,
+                        struct schema_pattern **ret_pattern)
 {
     struct schema *schema = site->compiler->schema;
     struct schema_owned_pattern *owned = schema_allocate(schema, sizeof(*owned));
@@ -190,20 +165,20 @@ static int own_pattern(struct site *site, struct span source, const struct schem
     return 0;
 }
 
-static int compile_pattern(struct site *site, const struct keyword *keyword UNUSED)
+static int compile_pattern(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    if (!is_kind(site->value, json_type_string))
-        return must_be(site, "a string");
+    if (!schema_site_is(site->value, json_type_string))
+        return schema_site_must_be(site, "a string");
     struct schema_string_rules *rules = string_rules(site);
     if (!rules)
         return -ENOMEM;
     struct schema_pattern *pattern = NULL;
-    int result = own_pattern(site, string_span(site->value), site->place, &pattern);
+    int result = schema_site_pattern(site, schema_site_string(site->value), site->place, &pattern);
     rules->pattern = pattern;
     return result;
 }
 
-/* ---- type, enum, const ------------------------------------------------------------------------------------------- */
+/* ---- type, enum, const ------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name;
@@ -215,28 +190,28 @@ static const struct {
 
 static unsigned type_of_name(struct json_object *name)
 {
-    for (size_t i = 0; is_kind(name, json_type_string) && i < ARRAY_SIZE(TYPES); i++) {
-        if (span_is(string_span(name), TYPES[i].name))
+    for (size_t i = 0; schema_site_is(name, json_type_string) && i < ARRAY_SIZE(TYPES); i++) {
+        if (span_is(schema_site_string(name), TYPES[i].name))
             return TYPES[i].kind;
     }
     return 0;
 }
 
-static int compile_type(struct site *site, const struct keyword *keyword UNUSED)
+static int compile_type(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
     static const char *expected = "one of \"null\", \"boolean\", \"integer\", \"number\", \"string\", \"array\", "
                                   "\"object\", or an array of these";
-    bool list = is_kind(site->value, json_type_array);
+    bool list = schema_site_is(site->value, json_type_array);
     size_t count = list ? json_object_array_length(site->value) : 1;
     unsigned types = 0;
     for (size_t i = 0; i < count; i++) {
         unsigned type = type_of_name(list ? json_object_array_get_idx(site->value, i) : site->value);
         if (!type)
-            return must_be(site, expected);
+            return schema_site_must_be(site, expected);
         types |= type;
     }
     if (!types)
-        return must_be(site, expected);
+        return schema_site_must_be(site, expected);
     site->node->types = (uint8_t)types;
     return 0;
 }
@@ -253,7 +228,7 @@ static int show_constant(struct text *shown, struct json_object *value)
 }
 
 /* Keeps a copy of its own, so that the definition may go. */
-static int add_constant(struct site *site, struct schema_constants *constants, struct schema_value *values,
+static int add_constant(struct schema_site *site, struct schema_constants *constants, struct schema_value *values,
                         struct json_object *value, struct text *shown)
 {
     struct json_object *copy = NULL;
@@ -267,11 +242,11 @@ static int add_constant(struct site *site, struct schema_constants *constants, s
     return shown->size < shown->max_bytes ? show_constant(shown, copy) : 0;
 }
 
-static int compile_constants(struct site *site, bool list, struct schema_constants **target)
+static int compile_constants(struct schema_site *site, bool list, struct schema_constants **target)
 {
     size_t count = list ? json_object_array_length(site->value) : 1;
-    struct schema_constants *constants = new_memory(site, sizeof(*constants));
-    struct schema_value *values = new_memory(site, count * sizeof(*values));
+    struct schema_constants *constants = schema_site_allocate(site, sizeof(*constants));
+    struct schema_value *values = schema_site_allocate(site, count * sizeof(*values));
     if (!constants || !values)
         return -ENOMEM;
     CLEANUP(text_done) struct text shown = TEXT(SCHEMA_MAX_SHOWN_BYTES);
@@ -289,77 +264,76 @@ static int compile_constants(struct site *site, bool list, struct schema_constan
     return constants->shown ? 0 : -ENOMEM;
 }
 
-static int compile_enum(struct site *site, const struct keyword *keyword UNUSED)
+static int compile_enum(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    if (!is_kind(site->value, json_type_array))
-        return must_be(site, "an array");
+    if (!schema_site_is(site->value, json_type_array))
+        return schema_site_must_be(site, "an array");
     return compile_constants(site, true, &site->node->one_of_values);
 }
 
-static int compile_const(struct site *site, const struct keyword *keyword UNUSED)
+static int compile_const(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
     return compile_constants(site, false, &site->node->one_value);
 }
 
-/* ---- schemas in schemas -------------------------------------------------------------------------------------------
- */
+/* ---- schemas in schemas ----------------------------------------------------------------------------------- */
 
-static int compile_child(struct site *site, struct json_object *definition, const struct schema_place *place,
-                         const struct schema_node **ret_node)
+int schema_site_child(struct schema_site *site, struct json_object *definition, const struct schema_place *place,
+                      const struct schema_node **ret_node)
 {
     return schema_keywords_compile(site->compiler, definition, site->resource, place, ret_node);
 }
 
-static int compile_schema(struct site *site, const struct keyword *keyword)
+static int compile_schema(struct schema_site *site, const struct keyword *keyword)
 {
     const struct schema_node **target = target_of(site, keyword);
-    return target ? compile_child(site, site->value, site->place, target) : -ENOMEM;
+    return target ? schema_site_child(site, site->value, site->place, target) : -ENOMEM;
 }
 
-static int compile_list_into(struct site *site, struct schema_list *list)
+static int compile_list_into(struct schema_site *site, struct schema_list *list)
 {
-    if (!is_kind(site->value, json_type_array))
-        return must_be(site, "an array of schemas");
+    if (!schema_site_is(site->value, json_type_array))
+        return schema_site_must_be(site, "an array of schemas");
     size_t count = json_object_array_length(site->value);
-    list->nodes = new_memory(site, count * sizeof(*list->nodes));
+    list->nodes = schema_site_allocate(site, count * sizeof(*list->nodes));
     if (!list->nodes)
         return -ENOMEM;
     for (list->count = 0; list->count < count; list->count++) {
         struct schema_place place = {.parent = site->place, .index = list->count, .is_index = true};
-        int result =
-            compile_child(site, json_object_array_get_idx(site->value, list->count), &place, &list->nodes[list->count]);
+        int result = schema_site_child(site, json_object_array_get_idx(site->value, list->count), &place,
+                                       &list->nodes[list->count]);
         if (result)
             return result;
     }
     return 0;
 }
 
-static int compile_list(struct site *site, const struct keyword *keyword)
+static int compile_list(struct schema_site *site, const struct keyword *keyword)
 {
     struct schema_list *list = target_of(site, keyword);
     return list ? compile_list_into(site, list) : -ENOMEM;
 }
 
 /* $defs: nothing to apply, but its schemas may have names, and must be good. */
-static int compile_definitions(struct site *site, const struct keyword *keyword UNUSED)
+static int compile_definitions(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    if (!is_kind(site->value, json_type_object))
-        return must_be(site, "an object");
+    if (!schema_site_is(site->value, json_type_object))
+        return schema_site_must_be(site, "an object");
     for (struct lh_entry *entry = json_object_get_object(site->value)->head; entry; entry = entry->next) {
         struct schema_place place = {.parent = site->place, .name = span_of(entry->k)};
         const struct schema_node *node;
-        int result = compile_child(site, (struct json_object *)(uintptr_t)entry->v, &place, &node);
+        int result = schema_site_child(site, (struct json_object *)(uintptr_t)entry->v, &place, &node);
         if (result)
             return result;
     }
     return 0;
 }
 
-static int compile_items(struct site *site, const struct keyword *keyword)
+static int compile_items(struct schema_site *site, const struct keyword *keyword)
 {
-    bool list = is_kind(site->value, json_type_array);
+    bool list = schema_site_is(site->value, json_type_array);
     if (list && site->resource->dialect == SCHEMA_2020_12)
-        return must_be(site, "a schema (an array of schemas is prefixItems in 2020-12)");
+        return schema_site_must_be(site, "a schema (an array of schemas is prefixItems in 2020-12)");
     if (!list)
         return compile_schema(site, keyword);
     struct schema_array_rules *rules = array_rules(site);
@@ -367,252 +341,62 @@ static int compile_items(struct site *site, const struct keyword *keyword)
 }
 
 /* Only beside an array of items; alone it says nothing. */
-static int compile_additional_items(struct site *site, const struct keyword *keyword)
+static int compile_additional_items(struct schema_site *site, const struct keyword *keyword)
 {
     struct json_object *items;
-    if (json_object_object_get_ex(site->definition, "items", &items) && is_kind(items, json_type_array))
+    if (json_object_object_get_ex(site->definition, "items", &items) && schema_site_is(items, json_type_array))
         return compile_schema(site, keyword);
     const struct schema_node *node;
-    return compile_child(site, site->value, site->place, &node);
+    return schema_site_child(site, site->value, site->place, &node);
 }
 
-/* ---- objects ------------------------------------------------------------------------------------------------------
- */
+/* ---- members: schema_members.c ---------------------------------------------------------------------------- */
 
-static size_t slot_of(const struct schema_object_rules *rules, struct span name)
+static int compile_properties(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    return (size_t)schema_value_hash_bytes(0xcbf29ce484222325, name) & rules->slot_mask;
+    return schema_members_properties(site);
 }
 
-const struct schema_property *schema_property_find(const struct schema_object_rules *rules, struct span name)
+static int compile_pattern_properties(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    if (!rules->slots) {
-        for (size_t i = 0; i < rules->property_count; i++) {
-            if (span_equal(rules->properties[i].name, name))
-                return &rules->properties[i];
-        }
-        return NULL;
-    }
-    for (size_t slot = slot_of(rules, name); rules->slots[slot]; slot = (slot + 1) & rules->slot_mask) {
-        const struct schema_property *property = &rules->properties[rules->slots[slot] - 1];
-        if (span_equal(property->name, name))
-            return property;
-    }
-    return NULL;
+    return schema_members_pattern_properties(site);
 }
 
-static int make_slots(struct site *site, struct schema_object_rules *rules, size_t most)
+static int compile_dependent_required(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    size_t room = 16;
-    while (room < 2 * most)
-        room *= 2;
-    rules->slots = new_memory(site, room * sizeof(*rules->slots));
-    rules->slot_mask = room - 1;
-    return rules->slots ? 0 : -ENOMEM;
+    return schema_members_dependent_required(site);
 }
 
-static int add_property(struct site *site, struct schema_object_rules *rules, struct schema_property *properties,
-                        struct span name, struct schema_property **ret_property)
+static int compile_dependent_schemas(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    struct schema_property *property = &properties[rules->property_count];
-    property->name = schema_copy(site->compiler->schema, name);
-    if (span_absent(property->name))
-        return -ENOMEM;
-    rules->property_count++;
-    if (rules->slots) {
-        size_t slot = slot_of(rules, name);
-        while (rules->slots[slot])
-            slot = (slot + 1) & rules->slot_mask;
-        rules->slots[slot] = (uint32_t)rules->property_count;
-    }
-    *ret_property = property;
-    return 0;
+    return schema_members_dependent_schemas(site);
 }
 
-static int add_properties(struct site *site, struct schema_object_rules *rules, struct schema_property *properties,
-                          struct json_object *map)
+static int compile_dependencies(struct schema_site *site, const struct keyword *keyword UNUSED)
 {
-    struct schema_place around = {.parent = site->place->parent, .name = SPAN("properties")};
-    for (struct lh_entry *entry = map ? json_object_get_object(map)->head : NULL; entry; entry = entry->next) {
-        struct schema_place place = {.parent = &around, .name = span_of(entry->k)};
-        struct schema_property *property;
-        int result = add_property(site, rules, properties, place.name, &property);
-        if (result == 0)
-            result = compile_child(site, (struct json_object *)(uintptr_t)entry->v, &place, &property->node);
-        if (result)
-            return result;
-    }
-    return 0;
+    return schema_members_dependencies(site);
 }
 
-static int add_required(struct site *site, struct schema_object_rules *rules, struct schema_property *properties,
-                        struct json_object *required)
+/* ---- references ------------------------------------------------------------------------------------------- */
+
+static int compile_reference(struct schema_site *site, const struct keyword *keyword)
 {
-    struct schema_place place = {.parent = site->place->parent, .name = SPAN("required")};
-    for (size_t i = 0; required && i < json_object_array_length(required); i++) {
-        struct json_object *name = json_object_array_get_idx(required, i);
-        if (!is_kind(name, json_type_string))
-            return schema_refuse(site->compiler, &place, "must be an array of strings");
-        const struct schema_property *known = schema_property_find(rules, string_span(name));
-        struct schema_property *property = known ? properties + (known - properties) : NULL;
-        int result = known ? 0 : add_property(site, rules, properties, string_span(name), &property);
-        if (result)
-            return result;
-        rules->required_count += !property->required;
-        property->required = true;
-    }
-    return 0;
-}
-
-/* `properties` and `required` together make one table; whichever comes first makes it. */
-static int compile_properties(struct site *site, const struct keyword *keyword UNUSED)
-{
-    struct json_object *map = NULL, *required = NULL;
-    bool has_map = json_object_object_get_ex(site->definition, "properties", &map);
-    bool has_required = json_object_object_get_ex(site->definition, "required", &required);
-    if (has_map && !is_kind(map, json_type_object))
-        return schema_refuse(site->compiler, site->place->parent, "has properties that are not an object");
-    if (has_required && !is_kind(required, json_type_array))
-        return schema_refuse(site->compiler, site->place->parent,
-                             "has a `required` that is not an array (in JSON Schema it lists the names of members)");
-    struct schema_object_rules *rules = object_rules(site);
-    if (!rules)
-        return -ENOMEM;
-    if (rules->properties)
-        return 0;
-    size_t most =
-        (map ? (size_t)json_object_object_length(map) : 0) + (required ? json_object_array_length(required) : 0);
-    struct schema_property *properties = new_memory(site, most * sizeof(*properties));
-    rules->properties = properties;
-    int result = properties ? 0 : -ENOMEM;
-    if (result == 0 && most > SCHEMA_SMALL_OBJECT)
-        result = make_slots(site, rules, most);
-    if (result == 0)
-        result = add_properties(site, rules, properties, map);
-    return result ? result : add_required(site, rules, properties, required);
-}
-
-static int compile_pattern_properties(struct site *site, const struct keyword *keyword UNUSED)
-{
-    if (!is_kind(site->value, json_type_object))
-        return must_be(site, "an object");
-    struct schema_object_rules *rules = object_rules(site);
-    size_t count = (size_t)json_object_object_length(site->value);
-    struct schema_pattern_property *patterns = new_memory(site, count * sizeof(*patterns));
-    if (!rules || !patterns)
-        return -ENOMEM;
-    rules->patterns = patterns;
-    for (struct lh_entry *entry = json_object_get_object(site->value)->head; entry; entry = entry->next) {
-        struct schema_place place = {.parent = site->place, .name = span_of(entry->k)};
-        struct schema_pattern_property *property = &patterns[rules->pattern_count++];
-        int result = own_pattern(site, place.name, &place, &property->pattern);
-        if (result == 0)
-            result = compile_child(site, (struct json_object *)(uintptr_t)entry->v, &place, &property->node);
-        if (result)
-            return result;
-    }
-    return 0;
-}
-
-/* The names that must be there too. */
-static int compile_names(struct site *site, struct json_object *list, const struct schema_place *place,
-                         struct schema_dependency *dependency)
-{
-    size_t count = json_object_array_length(list);
-    struct span *names = new_memory(site, count * sizeof(*names));
-    if (!names)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *name = json_object_array_get_idx(list, i);
-        if (!is_kind(name, json_type_string))
-            return schema_refuse(site->compiler, place, "must be an array of strings");
-        names[i] = schema_copy(site->compiler->schema, string_span(name));
-        if (span_absent(names[i]))
-            return -ENOMEM;
-    }
-    dependency->names = names;
-    dependency->name_count = count;
-    return 0;
-}
-
-enum dependency_form { DEPENDENCY_NAMES = 1, DEPENDENCY_SCHEMA = 2 };
-
-static int compile_dependency(struct site *site, struct lh_entry *entry, unsigned forms,
-                              struct schema_dependency *dependency)
-{
-    struct schema_place place = {.parent = site->place, .name = span_of(entry->k)};
-    struct json_object *value = (struct json_object *)(uintptr_t)entry->v;
-    dependency->name = schema_copy(site->compiler->schema, place.name);
-    if (span_absent(dependency->name))
-        return -ENOMEM;
-    bool list = is_kind(value, json_type_array);
-    if (list && forms & DEPENDENCY_NAMES)
-        return compile_names(site, value, &place, dependency);
-    if (!(forms & DEPENDENCY_SCHEMA))
-        return schema_refuse(site->compiler, &place, "must be an array of strings");
-    return compile_child(site, value, &place, &dependency->node);
-}
-
-/* Rules may come from two keywords, so the new ones are put behind those that are there. */
-static int compile_dependency_map(struct site *site, unsigned forms)
-{
-    if (!is_kind(site->value, json_type_object))
-        return must_be(site, "an object");
-    struct schema_object_rules *rules = object_rules(site);
-    if (!rules)
-        return -ENOMEM;
-    size_t count = (size_t)json_object_object_length(site->value), before = rules->dependency_count;
-    struct schema_dependency *dependencies = new_memory(site, (before + count) * sizeof(*dependencies));
-    if (!dependencies)
-        return -ENOMEM;
-    if (before)
-        memcpy(dependencies, rules->dependencies, before * sizeof(*dependencies));
-    rules->dependencies = dependencies;
-    for (struct lh_entry *entry = json_object_get_object(site->value)->head; entry; entry = entry->next) {
-        int result = compile_dependency(site, entry, forms, &dependencies[rules->dependency_count++]);
-        if (result)
-            return result;
-    }
-    return 0;
-}
-
-static int compile_dependent_required(struct site *site, const struct keyword *keyword UNUSED)
-{
-    return compile_dependency_map(site, DEPENDENCY_NAMES);
-}
-
-static int compile_dependent_schemas(struct site *site, const struct keyword *keyword UNUSED)
-{
-    return compile_dependency_map(site, DEPENDENCY_SCHEMA);
-}
-
-static int compile_dependencies(struct site *site, const struct keyword *keyword UNUSED)
-{
-    return compile_dependency_map(site, DEPENDENCY_NAMES | DEPENDENCY_SCHEMA);
-}
-
-/* ---- references ---------------------------------------------------------------------------------------------------
- */
-
-static int compile_reference(struct site *site, const struct keyword *keyword)
-{
-    if (!is_kind(site->value, json_type_string))
-        return must_be(site, "a string");
+    if (!schema_site_is(site->value, json_type_string))
+        return schema_site_must_be(site, "a string");
     struct schema_logic *logic = logic_rules(site);
     if (!logic)
         return -ENOMEM;
     bool dynamic = keyword->offset == offsetof(struct schema_logic, dynamic_reference);
-    return schema_reference_add(site->compiler, site->resource, string_span(site->value), site->place,
+    return schema_reference_add(site->compiler, site->resource, schema_site_string(site->value), site->place,
                                 target_of(site, keyword), dynamic ? &logic->dynamic_name : NULL);
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------
- */
+/* ---- the table -------------------------------------------------------------------------------------------- */
 
 #define IN_NUMBER(field) number_rules, offsetof(struct schema_number_rules, field)
 #define IN_STRING(field) string_rules, offsetof(struct schema_string_rules, field)
 #define IN_ARRAY(field)  array_rules, offsetof(struct schema_array_rules, field)
-#define IN_OBJECT(field) object_rules, offsetof(struct schema_object_rules, field)
+#define IN_OBJECT(field) schema_site_object, offsetof(struct schema_object_rules, field)
 #define IN_LOGIC(field)  logic_rules, offsetof(struct schema_logic, field)
 #define IN_REST(field)   rest_rules, offsetof(struct schema_rest, field)
 #define SCHEMA_ROW       SCHEMA_HOLDS_SCHEMA, compile_schema
@@ -685,13 +469,13 @@ enum schema_holds schema_keywords_holds(const char *name)
 }
 
 /* Until draft-07 nothing counts beside `$ref`. */
-static bool is_masked(const struct site *site, const char *name)
+static bool is_masked(const struct schema_site *site, const char *name)
 {
     return site->resource->dialect & UNTIL_07 && json_object_object_get_ex(site->definition, "$ref", NULL) &&
            strcmp(name, "$ref") != 0 && strcmp(name, "definitions") != 0;
 }
 
-static int compile_members(struct site *site, const struct schema_place *place)
+static int compile_members(struct schema_site *site, const struct schema_place *place)
 {
     for (struct lh_entry *entry = json_object_get_object(site->definition)->head; entry; entry = entry->next) {
         const struct keyword *keyword = find_keyword(entry->k);
@@ -716,7 +500,7 @@ int schema_keywords_compile(struct schema_compiler *compiler, struct json_object
         *ret_node = node;
         return 0;
     }
-    if (!is_kind(definition, json_type_object) && !is_kind(definition, json_type_boolean))
+    if (!schema_site_is(definition, json_type_object) && !schema_site_is(definition, json_type_boolean))
         return schema_refuse(compiler, place, "must be a schema: an object, true or false");
     node = schema_allocate(compiler->schema, sizeof(*node));
     if (!node)
@@ -724,13 +508,13 @@ int schema_keywords_compile(struct schema_compiler *compiler, struct json_object
     node->next = compiler->schema->nodes;
     compiler->schema->nodes = node;
     int result = schema_seen_add(compiler, definition, node);
-    if (result == 0 && is_kind(definition, json_type_boolean))
+    if (result == 0 && schema_site_is(definition, json_type_boolean))
         node->never = !json_object_get_boolean(definition);
     else if (result == 0)
         result = schema_reference_identify(compiler, definition, node, &resource, place);
     node->resource = resource;
-    struct site site = {.compiler = compiler, .node = node, .resource = resource, .definition = definition};
-    if (result == 0 && is_kind(definition, json_type_object))
+    struct schema_site site = {.compiler = compiler, .node = node, .resource = resource, .definition = definition};
+    if (result == 0 && schema_site_is(definition, json_type_object))
         result = compile_members(&site, place);
     if (result == 0)
         *ret_node = node;

@@ -20,7 +20,7 @@ struct schema_pattern {
     char source[];
 };
 
-/* ---- from ECMA-262 to PCRE2 ------------------------------------------------------------------------------------ */
+/* ---- from ECMA-262 to PCRE2 ------------------------------------------------------------------------------- */
 
 /* PCRE2 has only the short names of the general categories (Unicode, PropertyValueAliases.txt). */
 static const struct {
@@ -186,7 +186,7 @@ static void rewrite_pattern(struct span source, struct text *out)
     }
 }
 
-/* ---- compiling ------------------------------------------------------------------------------------------------- */
+/* ---- compiling -------------------------------------------------------------------------------------------- */
 
 static const uint32_t COMPILE_OPTIONS = PCRE2_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY |
                                         PCRE2_ALT_BSUX | PCRE2_MATCH_UNSET_BACKREF | PCRE2_ALLOW_EMPTY_CLASS;
@@ -258,7 +258,7 @@ struct span schema_pattern_source(const struct schema_pattern *pattern)
     return (struct span){pattern->source, pattern->source_size};
 }
 
-/* ---- matching -------------------------------------------------------------------------------------------------- */
+/* ---- matching --------------------------------------------------------------------------------------------- */
 
 static int matcher_init(struct schema_matcher *matcher, const struct schema_limits *limits)
 {

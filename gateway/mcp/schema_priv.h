@@ -14,7 +14,7 @@ enum {
     SCHEMA_SMALL_OBJECT = 8,          /* properties are searched one by one up to here */
 };
 
-/* ---- values: schema_value.c ---------------------------------------------------------------------------------- */
+/* ---- values: schema_value.c ------------------------------------------------------------------------------- */
 
 /* The JSON types as bits. A value has one, an integer has two. */
 enum schema_kind {
@@ -63,7 +63,7 @@ MUST_USE int schema_value_equal(const struct schema_value *a, const struct schem
 MUST_USE int schema_value_unique(struct json_object *array, size_t *steps, bool *ret_unique, size_t ret_pair[2]);
 size_t schema_value_code_points(struct span string);
 
-/* ---- regular expressions: schema_pattern.c -------------------------------------------------------------------- */
+/* ---- regular expressions: schema_pattern.c ---------------------------------------------------------------- */
 
 struct schema_pattern;
 /* 0; SCHEMA_INVALID with the reason appended to `reason`; -ENOMEM. */
@@ -85,7 +85,7 @@ MUST_USE int schema_pattern_match(const struct schema_pattern *pattern, const st
                                   struct schema_matcher *matcher, struct span subject, size_t *steps,
                                   bool *ret_matches);
 
-/* ---- the compiled tree ---------------------------------------------------------------------------------------- */
+/* ---- the compiled tree ------------------------------------------------------------------------------------ */
 
 struct schema_node;
 struct schema_list {
@@ -215,7 +215,7 @@ struct span schema_copy(struct schema *schema, struct span span);
 const struct schema_property *schema_property_find(const struct schema_object_rules *rules, struct span name);
 uint64_t schema_value_hash_bytes(uint64_t hash, struct span bytes);
 
-/* ---- places and sentences: schema_place.c ---------------------------------------------------------------------- */
+/* ---- places and sentences: schema_place.c ----------------------------------------------------------------- */
 
 /* A step of a JSON pointer; the chain lives on the stack. NULL is the root. */
 struct schema_place {
@@ -232,7 +232,7 @@ void schema_place_add(struct text *out, const struct schema_place *place);
 void schema_add_cut(struct text *out, struct span span);
 void schema_addf(struct text *out, const char *format, ...) PRINTF(2, 3);
 
-/* ---- the compiler ---------------------------------------------------------------------------------------------- */
+/* ---- the compiler ----------------------------------------------------------------------------------------- */
 
 struct schema_compiler {
     struct schema *schema;

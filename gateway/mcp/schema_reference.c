@@ -32,8 +32,7 @@ static struct span string_span(struct json_object *value)
     return (struct span){json_object_get_string(value), (size_t)json_object_get_string_len(value)};
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *uri;
@@ -225,8 +224,7 @@ int schema_reference_identify(struct schema_compiler *compiler, struct json_obje
     return result;
 }
 
-/* ---- references
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------------------- */
 
 int schema_reference_add(struct schema_compiler *compiler, struct schema_resource *resource, struct span reference,
                          const struct schema_place *place, const struct schema_node **target, unsigned *dynamic)
@@ -396,8 +394,7 @@ int schema_reference_resolve(struct schema_compiler *compiler)
     return 0;
 }
 
-/* ---- endless references
- * --------------------------------------------------------------------------------------------------- */
+/* ---- endless references ----------------------------------------------------------------------------------- */
 
 enum { CHAIN_OPEN = UINT16_MAX, CHAIN_ENDLESS = -1 };
 

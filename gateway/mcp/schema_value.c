@@ -169,7 +169,7 @@ size_t schema_value_code_points(struct span string)
     return count;
 }
 
-/* ---- equality -------------------------------------------------------------------------------------------------- */
+/* ---- equality --------------------------------------------------------------------------------------------- */
 
 static int spend(size_t *steps, size_t count)
 {
@@ -249,7 +249,7 @@ int schema_value_equal(const struct schema_value *a, const struct schema_value *
     return result;
 }
 
-/* ---- uniqueness ------------------------------------------------------------------------------------------------ */
+/* ---- uniqueness ------------------------------------------------------------------------------------------- */
 
 uint64_t schema_value_hash_bytes(uint64_t hash, struct span bytes)
 {

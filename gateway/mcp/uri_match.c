@@ -18,8 +18,7 @@ struct matcher {
 
 static bool match_from(struct matcher *matcher, size_t part, size_t place);
 
-/* ---- characters
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- characters ------------------------------------------------------------------------------------------- */
 
 static int hex_value(char c)
 {
@@ -58,8 +57,7 @@ static size_t step(struct matcher *matcher, const struct uri_part *part, size_t 
     return escape ? 3 : 0;
 }
 
-/* ---- parts
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- parts ------------------------------------------------------------------------------------------------ */
 
 static bool match_end(struct matcher *matcher, size_t part, size_t end)
 {
@@ -167,8 +165,7 @@ static bool match_from(struct matcher *matcher, size_t part, size_t place)
     return false;
 }
 
-/* ---- values
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- values ----------------------------------------------------------------------------------------------- */
 
 static bool decode(struct span raw, struct uri_match *match, size_t *used, struct span *ret_value)
 {

@@ -40,8 +40,7 @@ static int refuse(const struct parser *parser, const char *format, ...)
     return URI_TEMPLATE_INVALID;
 }
 
-/* ---- literals ------------------------------------------------------------------------------------------------------
- */
+/* ---- literals --------------------------------------------------------------------------------------------- */
 
 static bool is_hex(char c)
 {
@@ -94,8 +93,7 @@ static int parse_literal(struct parser *parser, struct text *bytes)
     return 0;
 }
 
-/* ---- expressions ---------------------------------------------------------------------------------------------------
- */
+/* ---- expressions ------------------------------------------------------------------------------------------ */
 
 static bool is_name(struct span name)
 {
@@ -175,8 +173,7 @@ static int parse_expression(struct parser *parser)
     return 0;
 }
 
-/* ---- what could not be read back
- * ------------------------------------------------------------------------------------- */
+/* ---- what could not be read back -------------------------------------------------------------------------- */
 
 static int judge_pair(const struct parser *parser, const struct uri_part *part, const struct uri_part *next)
 {
@@ -260,8 +257,7 @@ struct span uri_template_variable(const struct uri_template *uri_template, size_
     return uri_template->names[index];
 }
 
-/* ---- expansion
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- expansion -------------------------------------------------------------------------------------------- */
 
 static void expand_expression(const struct uri_template *uri_template, const struct uri_part *part,
                               const struct span *values, struct text *out)

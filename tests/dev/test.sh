@@ -49,7 +49,7 @@ without_randomized_addresses() {
 run_ctest() {
     local folder=$1
     shift
-    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+    export ASAN_OPTIONS=detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
     export UBSAN_OPTIONS=print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}
     without_randomized_addresses ctest --test-dir "$folder" --parallel "$(nproc)" --output-on-failure --no-tests=error "$@"

@@ -35,7 +35,7 @@ struct served {
 struct asked {
     struct exchange exchange;
     struct served *served;
-    struct reactor_post post;
+    struct reactor_post begin, end;
     char *message;
     char *body; /* the answer, NUL-terminated; NULL: none yet */
     int status;
@@ -92,7 +92,7 @@ static const struct front_ops served_front = {
 static inline void asked_dispatch(struct reactor_post *post)
 {
     static const struct listener_settings listener;
-    struct asked *asked = CONTAINER_OF(post, struct asked, post);
+    struct asked *asked = CONTAINER_OF(post, struct asked, begin);
     exchange_init(&asked->exchange, &served_front, asked->served->gateway->reactor[0]);
     asked->exchange.listener = &listener;
     asked->exchange.message = span_of(asked->message);
@@ -113,7 +113,7 @@ static inline struct asked *ask(struct served *served, const char *method, const
     asked->served = served;
     sem_init(&asked->answered, 0, 0);
     sem_init(&asked->released, 0, 0);
-    reactor_post(served->gateway->reactor[0], &asked->post, asked_dispatch);
+    reactor_post(served->gateway->reactor[0], &asked->begin, asked_dispatch);
     return asked;
 }
 
@@ -128,12 +128,12 @@ static inline struct asked *ask_tool(struct served *served, const char *name, co
 
 static inline void asked_unref(struct reactor_post *post)
 {
-    exchange_unref(&CONTAINER_OF(post, struct asked, post)->exchange);
+    exchange_unref(&CONTAINER_OF(post, struct asked, end)->exchange);
 }
 
 static inline void asked_gone(struct reactor_post *post)
 {
-    exchange_gone(&CONTAINER_OF(post, struct asked, post)->exchange);
+    exchange_gone(&CONTAINER_OF(post, struct asked, end)->exchange);
     asked_unref(post);
 }
 
@@ -152,7 +152,7 @@ static inline void asked_free(struct asked *asked)
 /* The client goes away. */
 static inline void hang_up(struct asked *asked)
 {
-    reactor_post(asked->served->gateway->reactor[0], &asked->post, asked_gone);
+    reactor_post(asked->served->gateway->reactor[0], &asked->end, asked_gone);
 }
 
 /* Waits for the answer: the caller frees it. */
@@ -160,7 +160,7 @@ static inline char *answer_of(struct asked *asked)
 {
     await(&asked->answered);
     char *body = strdup(asked->body);
-    reactor_post(asked->served->gateway->reactor[0], &asked->post, asked_unref);
+    reactor_post(asked->served->gateway->reactor[0], &asked->end, asked_unref);
     asked_free(asked);
     return body;
 }

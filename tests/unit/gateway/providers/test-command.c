@@ -1,6 +1,6 @@
 /* Command handlers, with real small programs: what a row is refused for, outputs, failures, time, bounds, the whole
  * group's end. */
-#include "tests/unit/gateway/providers/served.h"
+#include "tests/unit/gateway/providers/served.h" /* reactor_start(): several threads */
 
 #include "gateway/base/clock.h"
 #include "gateway/providers/command.h"

@@ -1,6 +1,6 @@
 /* The C module provider: what is refused at start, what handlers are asked and answer, on the loop, on workers and
  * later. */
-#include "tests/unit/gateway/providers/served.h"
+#include "tests/unit/gateway/providers/served.h" /* reactor_start(): several threads */
 
 #include "gateway/providers/module.h"
 

@@ -1,5 +1,5 @@
 /* The list of providers over reloads: what stays, what goes, what comes, what is refused and leaves all as it was. */
-#include "tests/unit/gateway/providers/served.h"
+#include "tests/unit/gateway/providers/served.h" /* reactor_start(): several threads */
 
 static char schema[] = "{\"type\":\"object\"}";
 static char *hello[] = {(char *)(uintptr_t) "echo", (char *)(uintptr_t) "hello", NULL};

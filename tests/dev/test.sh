@@ -21,7 +21,8 @@ need_interop() {
 }
 
 need_bench() {
-    need_packages curl nginx-light procps python3
+    need_packages python3
+    need_nginx
 }
 
 # Runs the covered tests and prints the table; the verdict is left to the test named `coverage`.

@@ -141,6 +141,7 @@ static int read_entry(struct walk *walk, const struct option_list *list, void *r
     int result = option_defaults(&list->table, record);
     if (result < 0)
         return result;
+    *(struct place *)(void *)((char *)record + list->place_offset) = (struct place){entry->at.line, entry->at.column};
     if (entry->kind != NODE_MAPPING) {
         text_addf(mistake(walk->mistakes, entry->at), "%s: must be a mapping: {%s: ...}", label,
                   list->table.row[0].path);

@@ -59,6 +59,7 @@ static const struct option_list lists[] = {
 #define LIST(list_name, rows_of, entry, array, count, most, list_help)                                                 \
     {.table = {.name = (list_name), .row = rows_of##_ROWS, .rows = ARRAY_SIZE(rows_of##_ROWS)},                        \
      .entry_bytes = sizeof(entry),                                                                                     \
+     .place_offset = offsetof(entry, place),                                                                           \
      .array_offset = offsetof(struct settings, array),                                                                 \
      .count_offset = offsetof(struct settings, count),                                                                 \
      .maximum = (most),                                                                                                \

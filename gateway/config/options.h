@@ -41,6 +41,7 @@ struct option_table {
 struct option_list {
     struct option_table table;
     size_t entry_bytes;
+    size_t place_offset; /* of the struct place in an entry */
     size_t array_offset; /* of the pointer to the entries in struct settings */
     size_t count_offset; /* of their size_t count */
     size_t maximum;

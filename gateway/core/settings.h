@@ -13,7 +13,14 @@ struct name_list {
     size_t count;
 };
 
+/* Where an entry stands in the configuration file; 0: in none. */
+struct place {
+    unsigned line;
+    unsigned column;
+};
+
 struct listener_settings {
+    struct place place;
     char *address_text; /* as configured */
     struct address address;
     unsigned transports;              /* enum transport */
@@ -23,11 +30,13 @@ struct listener_settings {
 };
 
 struct module_settings {
+    struct place place;
     char *path;
     char *config; /* JSON, "null" without one */
 };
 
 struct command_settings {
+    struct place place;
     char *name;
     char *title;
     char *description;

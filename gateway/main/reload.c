@@ -1,6 +1,7 @@
 /* The reload: everything is made and checked before anything changes, and then changes in one step. Main thread. */
 #include <errno.h>
 
+#include "gateway/main/handlers.h"
 #include "gateway/main/server_priv.h"
 
 /* New handlers and new settings, before all clients at once. */
@@ -8,11 +9,11 @@ static int replace(struct server *server, struct settings_holder *next, struct t
 {
     struct providers_change *change = NULL;
     int result = providers_prepare(server->providers, settings_holder_get(next), &change, problem);
-    if (result != 0)
-        return result;
-    result = gateway_reconfigure(server->gateway, next, providers_apply, change);
-    if (result < 0) {
+    if (result == 0) {
+        result = gateway_reconfigure(server->gateway, next, providers_apply, change);
         text_add(problem, providers_problem(change));
+    }
+    if (result < 0) {
         providers_abandon(change);
         return result;
     }
@@ -22,6 +23,15 @@ static int replace(struct server *server, struct settings_holder *next, struct t
     return 0;
 }
 
+static int replace_or_say_where(struct server *server, struct settings_holder *next, struct text *mistakes)
+{
+    CLEANUP(text_done) struct text problem = TEXT(CONFIG_MISTAKES_BYTES);
+    int result = replace(server, next, &problem);
+    if (result != 0 && problem.size > 0)
+        handlers_add_mistake(server_config_name(server), settings_holder_get(next), text_span(&problem), mistakes);
+    return result;
+}
+
 static int reload(struct server *server, struct text *problem)
 {
     struct settings_holder *next = NULL;
@@ -29,7 +39,7 @@ static int reload(struct server *server, struct text *problem)
     if (result == 0)
         result = config_can_replace(server_settings(server), settings_holder_get(next), problem);
     if (result == 0)
-        result = replace(server, next, problem);
+        result = replace_or_say_where(server, next, problem);
     if (result == 0) {
         settings_holder_unref(server->settings);
         server->settings = settings_holder_ref(next);
@@ -61,5 +71,5 @@ void server_reload(struct server *server)
     log_set_level(settings->log.level);
     log_set_format(settings->log.format);
     server_log_settings(settings);
-    log_info("reloaded", LOG_TEXT("config", server->arguments->path ? server->arguments->path : "built-in demo"));
+    log_info("reloaded", LOG_TEXT("config", server_config_name(server)));
 }

@@ -9,6 +9,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/core/drain.h"
 #include "gateway/main/commands.h"
+#include "gateway/main/handlers.h"
 #include "gateway/main/process.h"
 #include "gateway/main/server_priv.h"
 
@@ -98,19 +99,22 @@ static int make_gateway(struct server *server, struct providers_change *change)
 
 static int start_gateway(struct server *server)
 {
+    CLEANUP(text_done) struct text problem = TEXT(CONFIG_MISTAKES_BYTES);
     struct providers_change *change = NULL;
-    int result = providers_prepare(server->providers, server_settings(server), &change, &server->problem);
-    if (result != 0)
-        return result == -ENOMEM ? result : CONFIG_MISTAKES;
-    result = make_gateway(server, change);
+    int result = providers_prepare(server->providers, server_settings(server), &change, &problem);
+    if (result == 0) {
+        result = make_gateway(server, change);
+        text_add(&problem, providers_problem(change));
+    }
     if (result == 0) {
         providers_commit(change, server->gateway);
         return 0;
     }
-    bool mistake = providers_problem(change).size > 0;
-    text_add(&server->problem, providers_problem(change));
     providers_abandon(change);
-    return mistake ? CONFIG_MISTAKES : result;
+    if (problem.size == 0)
+        return result;
+    handlers_add_mistake(server_config_name(server), server_settings(server), text_span(&problem), &server->problem);
+    return CONFIG_MISTAKES;
 }
 
 static void stop_gateway(struct server *server)
@@ -154,7 +158,9 @@ static int start_reactors(struct server *server)
 
 static int start_fronts(struct server *server)
 {
-    return fronts_open(server->gateway, server_settings(server), NULL, 0, &server->fronts, &server->problem);
+    pages_fill(server->gateway, server->pages);
+    return fronts_open(server->gateway, server_settings(server), server->pages, PAGES_COUNT, &server->fronts,
+                       &server->problem);
 }
 
 /* Waits for what `done` says, a second signal, or the time limit. */
@@ -223,11 +229,11 @@ static bool drained(struct server *server)
 static void stop_service(struct server *server)
 {
     struct quotas *quotas = &server->gateway->quotas;
+    drain_begin(server->gateway);
+    fronts_drain(server->fronts); /* from here on nobody new gets in */
     log_info("draining", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),
              LOG_NUMBER("in_flight", quota_used(quotas, QUOTA_IN_FLIGHT)),
              LOG_NUMBER("streams", quota_used(quotas, QUOTA_STREAMS)));
-    drain_begin(server->gateway);
-    fronts_drain(server->fronts);
     bool done = wait_until(server, drained, server_settings(server)->limits.drain_timeout_ms);
     if (!done)
         log_warning("drain_cut_short", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),

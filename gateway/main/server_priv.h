@@ -3,6 +3,7 @@
 #include "gateway/core/gateway.h"
 #include "gateway/main/fronts.h"
 #include "gateway/main/server.h"
+#include "gateway/ops/pages.h"
 #include "gateway/providers/providers.h"
 
 struct server {
@@ -10,6 +11,7 @@ struct server {
     struct settings_holder *settings; /* those it runs with */
     struct providers *providers;
     struct gateway *gateway;
+    struct page pages[PAGES_COUNT];
     struct fronts *fronts;
     struct text problem; /* why a phase failed: whole lines of mistakes, or one sentence */
     bool stuck;          /* a handler did not end: its memory is not free to go */
@@ -18,6 +20,11 @@ struct server {
 static inline const struct settings *server_settings(const struct server *server)
 {
     return settings_holder_get(server->settings);
+}
+
+static inline const char *server_config_name(const struct server *server)
+{
+    return server->arguments->path ? server->arguments->path : "the built-in demo";
 }
 
 /* Reads the configuration again and puts it before the clients, or refuses it with its mistakes in the log; the old one

@@ -257,7 +257,7 @@ MUST_USE int schema_keywords_compile(struct schema_compiler *compiler, struct js
                                      const struct schema_node **ret_node);
 /* How a keyword holds schemas, in any dialect: for walks over definitions. */
 enum schema_holds { SCHEMA_HOLDS_NONE, SCHEMA_HOLDS_SCHEMA, SCHEMA_HOLDS_LIST, SCHEMA_HOLDS_MAP };
-enum schema_holds schema_keywords_holds(const char *keyword);
+enum schema_holds schema_keywords_holds(const char *name);
 
 /* schema_reference.c. */
 MUST_USE int schema_reference_identify(struct schema_compiler *compiler, struct json_object *definition,

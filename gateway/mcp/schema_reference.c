@@ -235,7 +235,8 @@ int schema_reference_add(struct schema_compiler *compiler, struct schema_resourc
     struct span copy = schema_copy(compiler->schema, text_span(&shown));
     if (!pending || shown.error == -ENOMEM || span_absent(copy))
         return -ENOMEM;
-    *pending = (struct schema_pending){resource, reference, copy, target, dynamic, compiler->pending};
+    *pending = (struct schema_pending){resource, reference, copy, target, NULL, compiler->pending};
+    pending->dynamic = dynamic;
     compiler->pending = pending;
     return 0;
 }
@@ -398,7 +399,7 @@ int schema_reference_resolve(struct schema_compiler *compiler)
 
 enum { CHAIN_OPEN = UINT16_MAX, CHAIN_ENDLESS = -1 };
 
-static int chain_of(const struct schema_node *node, int most);
+static int chain_of(const struct schema_node *constant, int most);
 
 static int longer(int length, const struct schema_node *next, int most)
 {

@@ -104,7 +104,7 @@ static struct schema_decimal decimal_parse(const char *scientific)
         decimal.exponent -= fraction;
     }
     if (*at == 'e')
-        decimal.exponent += atoi(at + 1);
+        decimal.exponent += (int)strtol(at + 1, NULL, 10);
     return decimal;
 }
 

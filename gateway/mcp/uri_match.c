@@ -20,7 +20,7 @@ static bool match_from(struct matcher *matcher, size_t part, size_t place);
 
 /* ---- characters ------------------------------------------------------------------------------------------- */
 
-static int hex_value(char c)
+int uri_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -52,8 +52,8 @@ static size_t step(struct matcher *matcher, const struct uri_part *part, size_t 
         return 0;
     if (matcher->uri.at[place] != '%')
         return 1;
-    bool escape = place + 2 < matcher->uri.size && hex_value(matcher->uri.at[place + 1]) >= 0 &&
-                  hex_value(matcher->uri.at[place + 2]) >= 0;
+    bool escape = place + 2 < matcher->uri.size && uri_hex_value(matcher->uri.at[place + 1]) >= 0 &&
+                  uri_hex_value(matcher->uri.at[place + 2]) >= 0;
     return escape ? 3 : 0;
 }
 
@@ -75,7 +75,8 @@ static bool match_literal(struct matcher *matcher, size_t index, size_t place)
     for (size_t i = 0; i < part->size; i++) {
         char there = matcher->uri.at[place + i];
         bool digit = (i >= 1 && literal[i - 1] == '%') || (i >= 2 && literal[i - 2] == '%');
-        if (there != literal[i] && !(digit && hex_value(there) >= 0 && hex_value(there) == hex_value(literal[i])))
+        if (there != literal[i] &&
+            !(digit && uri_hex_value(there) >= 0 && uri_hex_value(there) == uri_hex_value(literal[i])))
             return false;
     }
     return match_end(matcher, index, place + part->size);
@@ -173,7 +174,7 @@ static bool decode(struct span raw, struct uri_match *match, size_t *used, struc
     for (size_t i = 0; i < raw.size; i++, at++) {
         *at = raw.at[i];
         if (*at == '%') {
-            *at = (char)(hex_value(raw.at[i + 1]) * 16 + hex_value(raw.at[i + 2]));
+            *at = (char)(uri_hex_value(raw.at[i + 1]) * 16 + uri_hex_value(raw.at[i + 2]));
             i += 2;
         }
         if (*at == '\0')

@@ -42,11 +42,6 @@ static int refuse(const struct parser *parser, const char *format, ...)
 
 /* ---- literals --------------------------------------------------------------------------------------------- */
 
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
 bool uri_is_unreserved(char c)
 {
     return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
@@ -59,7 +54,7 @@ bool uri_is_reserved(char c)
 
 static bool starts_escape(struct span text)
 {
-    return text.size >= 3 && text.at[0] == '%' && is_hex(text.at[1]) && is_hex(text.at[2]);
+    return text.size >= 3 && text.at[0] == '%' && uri_hex_value(text.at[1]) >= 0 && uri_hex_value(text.at[2]) >= 0;
 }
 
 void uri_add_encoded(struct text *out, struct span value, bool reserved)
@@ -72,6 +67,28 @@ void uri_add_encoded(struct text *out, struct span value, bool reserved)
         else
             text_addf(out, "%%%02X", (unsigned char)c);
     }
+}
+
+/* A literal that is half a character could be found in the middle of a value. */
+static bool is_utf8_when_decoded(struct span encoded)
+{
+    char bytes[3 * URI_TEMPLATE_MAX_BYTES];
+    struct span decoded = {bytes, 0};
+    for (size_t i = 0; i < encoded.size; i++) {
+        char *out = &bytes[decoded.size++];
+        *out = encoded.at[i];
+        if (*out == '%') {
+            *out = (char)(uri_hex_value(encoded.at[i + 1]) * 16 + uri_hex_value(encoded.at[i + 2]));
+            i += 2;
+        }
+    }
+    while (decoded.size > 0) {
+        size_t size = span_utf8(decoded);
+        if (size == 0)
+            return false;
+        decoded = (struct span){decoded.at + size, decoded.size - size};
+    }
+    return true;
 }
 
 /* RFC 6570, 2.1; characters above ASCII stand for their UTF-8 in percent-encoding, as they do in a URI. */
@@ -88,6 +105,10 @@ static int parse_literal(struct parser *parser, struct text *bytes)
         size++;
     }
     uri_add_encoded(bytes, (struct span){parser->rest.at, size}, true);
+    if (bytes->error)
+        return bytes->error;
+    if (!is_utf8_when_decoded((struct span){bytes->at + start, bytes->size - start}))
+        return refuse(parser, "has characters outside of an expression that are not UTF-8");
     *part = (struct uri_part){.kind = URI_LITERAL, .offset = start, .size = bytes->size - start};
     parser->rest = (struct span){parser->rest.at + size, parser->rest.size - size};
     return 0;

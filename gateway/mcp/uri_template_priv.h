@@ -32,6 +32,8 @@ static inline void uri_template_freep(struct uri_template **uri_template)
     uri_template_free(*uri_template);
 }
 
+/* 0..15, or -1 (uri_match.c). */
+int uri_hex_value(char c);
 bool uri_is_unreserved(char c);
 bool uri_is_reserved(char c);
 void uri_add_encoded(struct text *out, struct span value, bool reserved);

@@ -23,7 +23,9 @@ static const struct {
     {"=?base64?IHBhZGRlZCA=?=", " padded ", "blanks that count"},
     {"=?base64?bGluZTEKbGluZTI=?=", "line1\nline2", "a line feed"},
     {"=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=", "=?base64?literal?=", "a value like the marker"},
-    {"=?base64?" "?=", "", "base64 of nothing"},
+    {"=?base64?"
+     "?=",
+     "", "base64 of nothing"},
     {"SGVsbG8=", "SGVsbG8=", "no prefix: a literal"},
     {"=?base64?SGVsbG8=", "=?base64?SGVsbG8=", "no suffix: a literal"},
     {"=?BASE64?SGVsbG8=?=", "=?BASE64?SGVsbG8=?=", "the prefix has a case"},

@@ -136,6 +136,8 @@ static const struct {
     {"a:x}", "has a character outside of an expression that no URI may hold, at offset 3"},
     {"a: {x}", "has a character outside of an expression that no URI may hold, at offset 2"},
     {"a:%4{x}", "has a character outside of an expression that no URI may hold, at offset 2"},
+    {"a:\xff{x}", "has characters outside of an expression that are not UTF-8"},
+    {"a:%9b{x}", "has characters outside of an expression that are not UTF-8"},
     {"a:{}", "{} is not a variable name (letters, digits, '_', '-', and '.' between them)"},
     {"a:{x y}", "{x y} is not a variable name (letters, digits, '_', '-', and '.' between them)"},
     {"a:{x,}", "{} is not a variable name (letters, digits, '_', '-', and '.' between them)"},

@@ -196,6 +196,8 @@ static int open_collection(struct builder *builder, enum node_kind kind, yaml_ma
 static int close_collection(struct builder *builder)
 {
     struct node *node = builder->open;
+    if (!node) /* libyaml closes only what it has opened */
+        return DOCUMENT_INVALID;
     builder->open = node->parent;
     builder->depth--;
     return node->kind == NODE_MAPPING ? check_duplicates(builder, node) : 0;
@@ -311,7 +313,7 @@ static int build(struct builder *builder, struct span yaml)
     if (!yaml_parser_initialize(&parser))
         return -ENOMEM;
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)(yaml.at ? yaml.at : ""), yaml.size);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)yaml.at, yaml.size);
     int result = read_events(builder, &parser, yaml);
     yaml_parser_delete(&parser);
     free((void *)(uintptr_t)builder->key.at);
@@ -324,7 +326,7 @@ int document_parse(struct span yaml, struct mistakes *mistakes, struct document 
     if (!document)
         return -ENOMEM;
     struct builder builder = {.document = document, .mistakes = mistakes};
-    int result = build(&builder, yaml);
+    int result = build(&builder, yaml.size > 0 ? yaml : SPAN(""));
     if (result == 0 && builder.refused)
         result = DOCUMENT_INVALID;
     if (result == 0)

@@ -60,30 +60,32 @@ static void sort(const struct mistakes *mistakes, size_t kept, size_t *order)
     }
 }
 
-/* C0, DEL, C1, line separators and bidirectional controls: what could forge or hide something on a terminal. */
-static bool is_dangerous(struct span character)
+/* The code point of a well-formed character. */
+static uint32_t code_point(struct span character)
 {
-    static const char *const wide[] = {"\u061c", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202b",
-                                       "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"};
-    unsigned char first = (unsigned char)character.at[0];
-    if (character.size == 1)
-        return first < 0x20 || first == 0x7f;
-    if (first == 0xc2)
-        return (unsigned char)character.at[1] < 0xa0;
-    for (size_t i = 0; i < ARRAY_SIZE(wide); i++)
-        if (span_is(character, wide[i]))
-            return true;
-    return false;
+    const unsigned char *at = (const unsigned char *)character.at;
+    uint32_t value = character.size == 1 ? at[0] : at[0] & (0x7fu >> character.size);
+    for (size_t i = 1; i < character.size; i++)
+        value = value << 6 | (at[i] & 0x3f);
+    return value;
+}
+
+/* C0, DEL, C1, line separators and bidirectional controls: what could forge or hide something on a terminal. */
+static bool is_dangerous(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 || point == 0x061c ||
+           point == 0x200e || point == 0x200f || (point >= 0x202a && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069);
 }
 
 /* Sentences quote the file, by way of others, too: whatever they hold, the line is one line of visible text. */
 static void add_visible(struct span sentence, struct text *out)
 {
     while (sentence.size > 0) {
-        size_t length = MAX(span_utf8(sentence), (size_t)1);
-        struct span character = {sentence.at, length};
-        bool broken = span_utf8(sentence) == 0;
-        text_add(out, broken || is_dangerous(character) ? SPAN("\ufffd") : character);
+        struct span character = {sentence.at, span_utf8(sentence)};
+        bool shown = character.size > 0 && !is_dangerous(code_point(character));
+        text_add(out, shown ? character : SPAN("\xef\xbf\xbd")); /* U+FFFD */
+        size_t length = MAX(character.size, (size_t)1);
         sentence = (struct span){sentence.at + length, sentence.size - length};
     }
 }

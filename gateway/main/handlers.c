@@ -3,23 +3,27 @@
 #include "gateway/main/handlers.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "gateway/config/config.h"
 #include "gateway/config/mistakes.h"
 #include "gateway/providers/providers.h"
 
+/* The index in "modules[12] ...", or SIZE_MAX. */
+static size_t index_in(struct span problem, struct span list)
+{
+    uint64_t index;
+    struct span name = span_cut(&problem, '[');
+    struct span digits = span_cut(&problem, ']');
+    return span_equal(name, list) && span_to_uint64(digits, &index) == 0 ? (size_t)index : SIZE_MAX;
+}
+
 /* The place of the row that a problem begins with. */
 static struct place place_of(const struct settings *settings, struct span problem)
 {
-    char label[32] = "";
-    size_t index;
-    memcpy(label, problem.at, MIN(problem.size, sizeof(label) - 1));
-    if (sscanf(label, "modules[%zu]", &index) == 1 && index < settings->modules)
-        return settings->module[index].place;
-    if (sscanf(label, "commands[%zu]", &index) == 1 && index < settings->commands)
-        return settings->command[index].place;
-    return (struct place){0};
+    size_t module = index_in(problem, SPAN("modules")), command = index_in(problem, SPAN("commands"));
+    if (module < settings->modules)
+        return settings->module[module].place;
+    return command < settings->commands ? settings->command[command].place : (struct place){0};
 }
 
 void handlers_add_mistake(const char *file, const struct settings *settings, struct span problem, struct text *mistakes)

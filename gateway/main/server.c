@@ -287,8 +287,7 @@ static bool stop(struct server *server, size_t started)
 
 static void serve(struct server *server)
 {
-    int found;
-    while ((found = process_signal(-1)) == SIGHUP)
+    while (process_signal(-1) == SIGHUP)
         server_reload(server);
 }
 

@@ -21,19 +21,19 @@ static void log_difference(const char *path, struct span value)
     log_debug("option", LOG_TEXT("path", path), LOG_SPAN("value", value));
 }
 
-/* Without allowed_hosts only loopback names are served; whoever listens on other addresses will wonder. */
-static void judge_hosts(const struct listener_settings *listener, const char *option)
+/* Without allowed_hosts only loopback names are served; whoever listens on other addresses will wonder. (The admin
+   pages are not for browsers' names only where they listen on loopback.) */
+static void judge_hosts(const struct listener_settings *listener)
 {
-    if (listener->address_text && !address_is_loopback(&listener->address) && listener->allowed_hosts.count == 0)
+    if (!address_is_loopback(&listener->address) && listener->allowed_hosts.count == 0)
         log_warning("loopback_names_only", LOG_TEXT("address", listener->address_text),
                     LOG_TEXT("why", "requests must carry a Host that is localhost, 127.0.0.1 or [::1]"),
-                    LOG_TEXT("remedy", option));
+                    LOG_TEXT("remedy", "name the hosts that clients use in the listener's allowed_hosts"));
 }
 
 void server_log_settings(const struct settings *settings)
 {
     for (size_t i = 0; i < settings->listeners; i++)
-        judge_hosts(&settings->listener[i], "name the hosts that clients use in the listener's allowed_hosts");
-    judge_hosts(&settings->admin, "name the hosts that clients use in admin.allowed_hosts");
+        judge_hosts(&settings->listener[i]);
     config_differences(settings, log_difference);
 }

@@ -31,190 +31,189 @@ static struct settings *parse(const char *yaml, char *const *environment, const 
     return settings;
 }
 
+static const struct {
+    const char *yaml, *mistakes, *comment;
+} mistake_rows[] = {
+    /* keys */
+    {"page_sise: 5", "f:1:1: unknown key \"page_sise\", did you mean page_size?\n", "a slip"},
+    {"limit:\n  max_payload: 1MiB", "f:1:1: unknown key \"limit\", did you mean limits?\n", "a section"},
+    {"limits:\n  max_conections: 5",
+     "f:2:3: unknown key \"limits.max_conections\", did you mean limits.max_connections?\n", "in a section"},
+    {"max_connections: 5", "f:1:1: unknown key \"max_connections\", did you mean limits.max_connections?\n",
+     "without its section"},
+    {"limits.max_payload: 1MiB",
+     "f:1:1: unknown key \"limits.max_payload\"; dots are nesting: write limits.max_payload as a member of its "
+     "section\n",
+     "dots"},
+    {"limits: {max.payload: 1MiB}",
+     "f:1:10: unknown key \"limits.max.payload\"; dots are nesting: write limits.max_payload as a member of its "
+     "section\n",
+     "dots in a section"},
+    {"moduls: []", "f:1:1: unknown key \"moduls\", did you mean modules?\n", "a list"},
+    {"xyzzy: 1", "f:1:1: unknown key \"xyzzy\"\n", "nothing is near"},
+    {"\"a\\u001b[31m\": 1", "f:1:1: unknown key \"a\\u001b[31m\"\n", "a key that would paint the terminal"},
+    {"\"a\\x9b\\u202eb\": 1", "f:1:1: unknown key \"a\ufffd\ufffdb\"\n", "another way to do that"},
+    {"listen: [{adress: 1}]",
+     "f:1:10: listen[0]: address is missing\n"
+     "f:1:11: listen[0]: unknown key \"adress\", did you mean address?\n",
+     "in an entry"},
+    {"page_size: 1\npage_size: 2", "f:2:1: the key \"page_size\" is here twice; the first is in line 1\n", "twice"},
+
+    /* shapes */
+    {"- 1", "f:1:1: a configuration is a mapping, as in \"page_size: 50\"\n", "a list as the whole"},
+    {"text", "f:1:1: a configuration is a mapping, as in \"page_size: 50\"\n", "a scalar as the whole"},
+    {"limits: 5", "f:1:9: limits: must be a mapping: its options are indented below it\n", "a section as scalar"},
+    {"limits: [1]", "f:1:9: limits: must be a mapping: its options are indented below it\n", "a section as list"},
+    {"page_size: [1]", "f:1:12: page_size: must be a single value (count)\n", "an option as list"},
+    {"page_size: {a: 1}", "f:1:12: page_size: must be a single value (count)\n", "an option as mapping"},
+    {"page_size:", "f:1:11: page_size: has no value (count)\n", "nothing"},
+    {"page_size: ~", "f:1:12: page_size: has no value (count)\n", "null"},
+    {"listen: 127.0.0.1:80", "f:1:9: listen: must be a list: each entry begins with a dash\n", "a list as scalar"},
+    {"listen: {address: 1}", "f:1:9: listen: must be a list: each entry begins with a dash\n", "a list as mapping"},
+    {"modules: [./a.so]", "f:1:11: modules[0]: must be a mapping: {path: ...}\n", "an entry as scalar"},
+    {"modules: [~]", "f:1:11: modules[0]: must be a mapping: {path: ...}\n", "an entry as null"},
+
+    /* numbers */
+    {"page_size: many", "f:1:12: page_size: \"many\" is not a whole number\n", "no number"},
+    {"page_size: 0", "f:1:12: page_size: \"0\" is too small: 1 at least\n", "below"},
+    {"page_size: 10001", "f:1:12: page_size: \"10001\" is too large: 10000 at most\n", "above"},
+    {"page_size: -1", "f:1:12: page_size: \"-1\" is not a whole number\n", "negative"},
+    {"page_size: 99999999999999999999", "f:1:12: page_size: \"99999999999999999999\" is too large: 10000 at most\n",
+     "beyond 64 bits"},
+    {"threads: 0", "f:1:10: threads: \"0\" is not a whole number above 0, or auto\n", "no threads"},
+    {"threads: 257", "f:1:10: threads: \"257\" is too large: 256 at most\n", "too many threads"},
+    {"limits: {max_payload: 16MB}",
+     "f:1:23: limits.max_payload: \"16MB\" is not a size: write bytes, or a number with KiB, MiB or GiB, as in "
+     "16MiB\n",
+     "a decimal unit"},
+    {"limits: {max_payload: 1023}", "f:1:23: limits.max_payload: \"1023\" is too small: 1KiB at least\n", "small"},
+    {"limits: {max_payload: 2GiB}", "f:1:23: limits.max_payload: \"2GiB\" is too large: 1GiB at most\n", "large"},
+    {"limits: {request_timeout: 60}",
+     "f:1:27: limits.request_timeout: \"60\" is not a duration: write a number with ms, s, m or h, as in 30s\n",
+     "sixty what?"},
+    {"limits: {request_timeout: 25h}", "f:1:27: limits.request_timeout: \"25h\" is too large: 24h at most\n",
+     "more than a day"},
+    {"limits: {workers: 1025}", "f:1:19: limits.workers: \"1025\" is too large: 1024 at most\n", "libuv's bound"},
+
+    /* booleans and choices */
+    {"builtin: yes", "f:1:10: builtin: \"yes\" is neither true nor false\n", "YAML 1.1"},
+    {"builtin: on", "f:1:10: builtin: \"on\" is neither true nor false\n", "YAML 1.1"},
+    {"builtin: 1", "f:1:10: builtin: \"1\" is neither true nor false\n", "a number"},
+    {"log: {level: verbose}", "f:1:14: log.level: \"verbose\" is none of debug, info, warning, error, off\n",
+     "no level"},
+    {"log: {format: xml}", "f:1:15: log.format: \"xml\" is none of logfmt, json\n", "no format"},
+
+    /* texts */
+    {"instructions: \"\"", "f:1:15: instructions: must not be empty\n", "empty"},
+    {"instructions: \"a\\0b\"", "f:1:15: instructions: must not hold a NUL character\n", "NUL"},
+    {"state_key: tooshort", "f:1:12: state_key: is too short: 8 bytes, 16 at least\n", "a short secret, not shown"},
+    {"state_key: env:WEIR_TEST_NOT_SET",
+     "f:1:12: state_key: the environment variable WEIR_TEST_NOT_SET, which should hold the secret, is not set\n",
+     "a secret that is not there"},
+    {"state_key: file:/nonexistent/key",
+     "f:1:12: state_key: the secret cannot be read from /nonexistent/key: No such file or directory\n", "nor there"},
+    {"state_key: file:key",
+     "f:1:12: state_key: the secret cannot be read from /etc/weir/key: No such file or directory\n", "beside the file"},
+
+    /* addresses and what belongs to them */
+    {"admin: {address: 9464}",
+     "f:1:18: admin.address: \"9464\" is no address: write 127.0.0.1:8080, [::1]:8080 or unix:/run/weir.sock\n",
+     "a port alone"},
+    {"listen: [{address: \"localhost:80\"}]",
+     "f:1:20: listen[0].address: \"localhost:80\" is no address: write 127.0.0.1:8080, [::1]:8080 or "
+     "unix:/run/weir.sock\n",
+     "a name"},
+    {"listen: [{address: \"127.0.0.1:1\", transports: [http, smtp]}]",
+     "f:1:54: listen[0].transports: \"smtp\" is none of http\n", "no such transport"},
+    {"listen: [{address: \"127.0.0.1:1\", transports: []}]",
+     "f:1:47: listen[0].transports: has 0 entries: 1 at least\n", "no transport"},
+    {"listen: [{address: \"127.0.0.1:1\", path: mcp}]",
+     "f:1:41: listen[0].path: \"mcp\" must begin with a slash, as in /mcp\n", "no slash"},
+    {"listen: [{address: \"127.0.0.1:1\", path: \"/a?b\"}]",
+     "f:1:41: listen[0].path: \"/a?b\" must be a path: letters, digits and -._~/, without ? or #\n", "a query"},
+    {"listen: [{address: \"127.0.0.1:1\", path: /healthz}]",
+     "f:1:41: listen[0].path: \"/healthz\" is a page of the gateway itself: take another path\n", "its own page"},
+    {"listen: [{address: \"127.0.0.1:1\", allowed_hosts: [\"a:80\", \"https://b\", \"\"]}]",
+     "f:1:51: listen[0].allowed_hosts: \"a:80\" is no host name: write it without scheme, port, path or brackets, "
+     "as in gw.example\n"
+     "f:1:59: listen[0].allowed_hosts: \"https://b\" is no host name: write it without scheme, port, path or "
+     "brackets, as in gw.example\n"
+     "f:1:72: listen[0].allowed_hosts: \"\" is no host name: write it without scheme, port, path or brackets, as "
+     "in gw.example\n",
+     "hosts"},
+    {"listen: [{address: \"127.0.0.1:1\", allowed_origins: [app.example, \"https://a/\", \"https://a:0\"]}]",
+     "f:1:53: listen[0].allowed_origins: \"app.example\" is no origin: write scheme, host and port without a path, "
+     "as in https://app.example\n"
+     "f:1:66: listen[0].allowed_origins: \"https://a/\" is no origin: write scheme, host and port without a path, "
+     "as in https://app.example\n"
+     "f:1:80: listen[0].allowed_origins: \"https://a:0\" is no origin: write scheme, host and port without a path, "
+     "as in https://app.example\n",
+     "origins"},
+    {"listen: [{address: \"127.0.0.1:1\", allowed_hosts: gw.example}]",
+     "f:1:50: listen[0].allowed_hosts: must be a list: [one, two]\n", "one instead of a list"},
+    {"listen: [{address: \"127.0.0.1:1\", allowed_hosts: [[a], ~]}]",
+     "f:1:51: listen[0].allowed_hosts: an entry must be a text (an empty one: \"\")\n"
+     "f:1:56: listen[0].allowed_hosts: an entry must be a text (an empty one: \"\")\n",
+     "no texts"},
+    {"listen: [{address: \"127.0.0.1:1\"}, {address: \"[::ffff:127.0.0.1]:1\"}]",
+     "the address 127.0.0.1:1 is there twice (listen, admin.address)\n", "one address in two spellings"},
+    {"listen: [{address: \"127.0.0.1:1\"}]\nadmin: {address: 127.0.0.1:1}",
+     "the address 127.0.0.1:1 is there twice (listen, admin.address)\n", "for clients and for admin"},
+
+    /* modules and commands */
+    {"modules:\n  - config: {a: 1}", "f:2:5: modules[0]: path is missing\n", "no path"},
+    {"modules: [{path: a.so, config: .inf}]",
+     "f:1:32: infinity and not-a-number have no JSON: use a number, or quotes\n", "no JSON"},
+    {"commands: [{}]", "f:1:12: commands[0]: name is missing\nf:1:12: commands[0]: run is missing\n",
+     "two things are missing"},
+    {"commands: [{name: a b, run: [ls]}]",
+     "f:1:19: commands[0].name: \"a b\" is no tool name: letters, digits, _ - and . only\n", "a blank in a name"},
+    {"commands: [{name: a, run: []}]", "f:1:27: commands[0].run: has 0 entries: 1 at least\n", "no program"},
+    {"commands: [{name: a, run: ls -l}]", "f:1:27: commands[0].run: must be a list: [one, two]\n", "a shell line"},
+    {"commands: [{name: a, run: [ls], environment: [A=1]}]",
+     "f:1:47: commands[0].environment: \"A=1\" is no name of an environment variable: write PATH, not PATH=value\n",
+     "a value"},
+    {"commands: [{name: a, run: [ls]}, {name: b, run: [ls]}, {name: a, run: [ls]}]",
+     "f:1:63: commands: the name \"a\" is taken by the entry in line 1\n", "a name twice"},
+    {"commands: [{name: a, run: [ls], stdin: yaml}]", "f:1:40: commands[0].stdin: \"yaml\" is none of none, json\n",
+     "no form"},
+    {"commands: [{name: a, run: [ls], annotations: [1]}]",
+     "f:1:46: commands[0].annotations: must be a mapping: {name: value}\n", "annotations are a mapping"},
+    {"commands:\n  - name: a\n    run: [ls]\n    input_schema:\n      type: object\n      properties:\n"
+     "        age: {type: nubmer}\n",
+     "f:7:21: commands[0].input_schema: #/properties/age/type: must be one of \"null\", \"boolean\", "
+     "\"integer\", \"number\", \"string\", \"array\", \"object\", or an array of these\n",
+     "a bad schema, where it is bad"},
+    {"commands: [{name: a, run: [ls], input_schema: {type: array}}]",
+     "f:1:54: commands[0].input_schema: the type of the whole must be object: arguments have names\n",
+     "arguments are an object"},
+    {"commands: [{name: a, run: [ls], input_schema: {}}]",
+     "f:1:47: commands[0].input_schema: the type of the whole must be object: arguments have names\n",
+     "and it must say so"},
+    {"commands: [{name: a, run: [ls], input_schema: true}]",
+     "f:1:47: commands[0].input_schema: must be a mapping: {name: value}\n", "a boolean schema"},
+
+    /* all of them, in the order of the file */
+    {"page_size: 0\nlimits:\n  workers: none\n  max_batch: 0\nbuiltin: maybe\nadmin: {adress: x}",
+     "f:1:12: page_size: \"0\" is too small: 1 at least\n"
+     "f:3:12: limits.workers: \"none\" is not a whole number\n"
+     "f:4:14: limits.max_batch: \"0\" is too small: 1 at least\n"
+     "f:5:10: builtin: \"maybe\" is neither true nor false\n"
+     "f:6:9: unknown key \"admin.adress\", did you mean admin.address?\n",
+     "five at once"},
+    {"a: [", "f:2:1: not YAML: did not find expected node content (while parsing a flow node in line 2)\n",
+     "no YAML at all"},
+};
+
 static void test_mistakes(void **state)
 {
-    static const struct {
-        const char *yaml, *mistakes, *comment;
-    } rows[] = {
-        /* keys */
-        {"page_sise: 5", "f:1:1: unknown key \"page_sise\", did you mean page_size?\n", "a slip"},
-        {"limit:\n  max_payload: 1MiB", "f:1:1: unknown key \"limit\", did you mean limits?\n", "a section"},
-        {"limits:\n  max_conections: 5",
-         "f:2:3: unknown key \"limits.max_conections\", did you mean limits.max_connections?\n", "in a section"},
-        {"max_connections: 5", "f:1:1: unknown key \"max_connections\", did you mean limits.max_connections?\n",
-         "without its section"},
-        {"limits.max_payload: 1MiB",
-         "f:1:1: unknown key \"limits.max_payload\"; dots are nesting: write limits.max_payload as a member of its "
-         "section\n",
-         "dots"},
-        {"limits: {max.payload: 1MiB}",
-         "f:1:10: unknown key \"limits.max.payload\"; dots are nesting: write limits.max_payload as a member of its "
-         "section\n",
-         "dots in a section"},
-        {"moduls: []", "f:1:1: unknown key \"moduls\", did you mean modules?\n", "a list"},
-        {"xyzzy: 1", "f:1:1: unknown key \"xyzzy\"\n", "nothing is near"},
-        {"\"a\\u001b[31m\": 1", "f:1:1: unknown key \"a\\u001b[31m\"\n", "a key that would paint the terminal"},
-        {"\"a\\x9b\\u202eb\": 1", "f:1:1: unknown key \"a\ufffd\ufffdb\"\n", "another way to do that"},
-        {"listen: [{adress: 1}]",
-         "f:1:10: listen[0]: address is missing\n"
-         "f:1:11: listen[0]: unknown key \"adress\", did you mean address?\n",
-         "in an entry"},
-        {"page_size: 1\npage_size: 2", "f:2:1: the key \"page_size\" is here twice; the first is in line 1\n", "twice"},
-
-        /* shapes */
-        {"- 1", "f:1:1: a configuration is a mapping, as in \"page_size: 50\"\n", "a list as the whole"},
-        {"text", "f:1:1: a configuration is a mapping, as in \"page_size: 50\"\n", "a scalar as the whole"},
-        {"limits: 5", "f:1:9: limits: must be a mapping: its options are indented below it\n", "a section as scalar"},
-        {"limits: [1]", "f:1:9: limits: must be a mapping: its options are indented below it\n", "a section as list"},
-        {"page_size: [1]", "f:1:12: page_size: must be a single value (count)\n", "an option as list"},
-        {"page_size: {a: 1}", "f:1:12: page_size: must be a single value (count)\n", "an option as mapping"},
-        {"page_size:", "f:1:11: page_size: has no value (count)\n", "nothing"},
-        {"page_size: ~", "f:1:12: page_size: has no value (count)\n", "null"},
-        {"listen: 127.0.0.1:80", "f:1:9: listen: must be a list: each entry begins with a dash\n", "a list as scalar"},
-        {"listen: {address: 1}", "f:1:9: listen: must be a list: each entry begins with a dash\n", "a list as mapping"},
-        {"modules: [./a.so]", "f:1:11: modules[0]: must be a mapping: {path: ...}\n", "an entry as scalar"},
-        {"modules: [~]", "f:1:11: modules[0]: must be a mapping: {path: ...}\n", "an entry as null"},
-
-        /* numbers */
-        {"page_size: many", "f:1:12: page_size: \"many\" is not a whole number\n", "no number"},
-        {"page_size: 0", "f:1:12: page_size: \"0\" is too small: 1 at least\n", "below"},
-        {"page_size: 10001", "f:1:12: page_size: \"10001\" is too large: 10000 at most\n", "above"},
-        {"page_size: -1", "f:1:12: page_size: \"-1\" is not a whole number\n", "negative"},
-        {"page_size: 99999999999999999999", "f:1:12: page_size: \"99999999999999999999\" is too large: 10000 at most\n",
-         "beyond 64 bits"},
-        {"threads: 0", "f:1:10: threads: \"0\" is not a whole number above 0, or auto\n", "no threads"},
-        {"threads: 257", "f:1:10: threads: \"257\" is too large: 256 at most\n", "too many threads"},
-        {"limits: {max_payload: 16MB}",
-         "f:1:23: limits.max_payload: \"16MB\" is not a size: write bytes, or a number with KiB, MiB or GiB, as in "
-         "16MiB\n",
-         "a decimal unit"},
-        {"limits: {max_payload: 1023}", "f:1:23: limits.max_payload: \"1023\" is too small: 1KiB at least\n", "small"},
-        {"limits: {max_payload: 2GiB}", "f:1:23: limits.max_payload: \"2GiB\" is too large: 1GiB at most\n", "large"},
-        {"limits: {request_timeout: 60}",
-         "f:1:27: limits.request_timeout: \"60\" is not a duration: write a number with ms, s, m or h, as in 30s\n",
-         "sixty what?"},
-        {"limits: {request_timeout: 25h}", "f:1:27: limits.request_timeout: \"25h\" is too large: 24h at most\n",
-         "more than a day"},
-        {"limits: {workers: 1025}", "f:1:19: limits.workers: \"1025\" is too large: 1024 at most\n", "libuv's bound"},
-
-        /* booleans and choices */
-        {"builtin: yes", "f:1:10: builtin: \"yes\" is neither true nor false\n", "YAML 1.1"},
-        {"builtin: on", "f:1:10: builtin: \"on\" is neither true nor false\n", "YAML 1.1"},
-        {"builtin: 1", "f:1:10: builtin: \"1\" is neither true nor false\n", "a number"},
-        {"log: {level: verbose}", "f:1:14: log.level: \"verbose\" is none of debug, info, warning, error, off\n",
-         "no level"},
-        {"log: {format: xml}", "f:1:15: log.format: \"xml\" is none of logfmt, json\n", "no format"},
-
-        /* texts */
-        {"instructions: \"\"", "f:1:15: instructions: must not be empty\n", "empty"},
-        {"instructions: \"a\\0b\"", "f:1:15: instructions: must not hold a NUL character\n", "NUL"},
-        {"state_key: tooshort", "f:1:12: state_key: is too short: 8 bytes, 16 at least\n", "a short secret, not shown"},
-        {"state_key: env:WEIR_TEST_NOT_SET",
-         "f:1:12: state_key: the environment variable WEIR_TEST_NOT_SET, which should hold the secret, is not set\n",
-         "a secret that is not there"},
-        {"state_key: file:/nonexistent/key",
-         "f:1:12: state_key: the secret cannot be read from /nonexistent/key: No such file or directory\n",
-         "nor there"},
-        {"state_key: file:key",
-         "f:1:12: state_key: the secret cannot be read from /etc/weir/key: No such file or directory\n",
-         "beside the file"},
-
-        /* addresses and what belongs to them */
-        {"admin: {address: 9464}",
-         "f:1:18: admin.address: \"9464\" is no address: write 127.0.0.1:8080, [::1]:8080 or unix:/run/weir.sock\n",
-         "a port alone"},
-        {"listen: [{address: \"localhost:80\"}]",
-         "f:1:20: listen[0].address: \"localhost:80\" is no address: write 127.0.0.1:8080, [::1]:8080 or "
-         "unix:/run/weir.sock\n",
-         "a name"},
-        {"listen: [{address: \"127.0.0.1:1\", transports: [http, smtp]}]",
-         "f:1:54: listen[0].transports: \"smtp\" is none of http\n", "no such transport"},
-        {"listen: [{address: \"127.0.0.1:1\", transports: []}]",
-         "f:1:47: listen[0].transports: has 0 entries: 1 at least\n", "no transport"},
-        {"listen: [{address: \"127.0.0.1:1\", path: mcp}]",
-         "f:1:41: listen[0].path: \"mcp\" must begin with a slash, as in /mcp\n", "no slash"},
-        {"listen: [{address: \"127.0.0.1:1\", path: \"/a?b\"}]",
-         "f:1:41: listen[0].path: \"/a?b\" must be a path: letters, digits and -._~/, without ? or #\n", "a query"},
-        {"listen: [{address: \"127.0.0.1:1\", path: /healthz}]",
-         "f:1:41: listen[0].path: \"/healthz\" is a page of the gateway itself: take another path\n", "its own page"},
-        {"listen: [{address: \"127.0.0.1:1\", allowed_hosts: [\"a:80\", \"https://b\", \"\"]}]",
-         "f:1:51: listen[0].allowed_hosts: \"a:80\" is no host name: write it without scheme, port, path or brackets, "
-         "as in gw.example\n"
-         "f:1:59: listen[0].allowed_hosts: \"https://b\" is no host name: write it without scheme, port, path or "
-         "brackets, as in gw.example\n"
-         "f:1:72: listen[0].allowed_hosts: \"\" is no host name: write it without scheme, port, path or brackets, as "
-         "in gw.example\n",
-         "hosts"},
-        {"listen: [{address: \"127.0.0.1:1\", allowed_origins: [app.example, \"https://a/\", \"https://a:0\"]}]",
-         "f:1:53: listen[0].allowed_origins: \"app.example\" is no origin: write scheme, host and port without a path, "
-         "as in https://app.example\n"
-         "f:1:66: listen[0].allowed_origins: \"https://a/\" is no origin: write scheme, host and port without a path, "
-         "as in https://app.example\n"
-         "f:1:80: listen[0].allowed_origins: \"https://a:0\" is no origin: write scheme, host and port without a path, "
-         "as in https://app.example\n",
-         "origins"},
-        {"listen: [{address: \"127.0.0.1:1\", allowed_hosts: gw.example}]",
-         "f:1:50: listen[0].allowed_hosts: must be a list: [one, two]\n", "one instead of a list"},
-        {"listen: [{address: \"127.0.0.1:1\", allowed_hosts: [[a], ~]}]",
-         "f:1:51: listen[0].allowed_hosts: an entry must be a text (an empty one: \"\")\n"
-         "f:1:56: listen[0].allowed_hosts: an entry must be a text (an empty one: \"\")\n",
-         "no texts"},
-        {"listen: [{address: \"127.0.0.1:1\"}, {address: \"[::ffff:127.0.0.1]:1\"}]",
-         "the address 127.0.0.1:1 is there twice (listen, admin.address)\n", "one address in two spellings"},
-        {"listen: [{address: \"127.0.0.1:1\"}]\nadmin: {address: 127.0.0.1:1}",
-         "the address 127.0.0.1:1 is there twice (listen, admin.address)\n", "for clients and for admin"},
-
-        /* modules and commands */
-        {"modules:\n  - config: {a: 1}", "f:2:5: modules[0]: path is missing\n", "no path"},
-        {"modules: [{path: a.so, config: .inf}]",
-         "f:1:32: infinity and not-a-number have no JSON: use a number, or quotes\n", "no JSON"},
-        {"commands: [{}]", "f:1:12: commands[0]: name is missing\nf:1:12: commands[0]: run is missing\n",
-         "two things are missing"},
-        {"commands: [{name: a b, run: [ls]}]",
-         "f:1:19: commands[0].name: \"a b\" is no tool name: letters, digits, _ - and . only\n", "a blank in a name"},
-        {"commands: [{name: a, run: []}]", "f:1:27: commands[0].run: has 0 entries: 1 at least\n", "no program"},
-        {"commands: [{name: a, run: ls -l}]", "f:1:27: commands[0].run: must be a list: [one, two]\n", "a shell line"},
-        {"commands: [{name: a, run: [ls], environment: [A=1]}]",
-         "f:1:47: commands[0].environment: \"A=1\" is no name of an environment variable: write PATH, not PATH=value\n",
-         "a value"},
-        {"commands: [{name: a, run: [ls]}, {name: b, run: [ls]}, {name: a, run: [ls]}]",
-         "f:1:63: commands: the name \"a\" is taken by the entry in line 1\n", "a name twice"},
-        {"commands: [{name: a, run: [ls], stdin: yaml}]", "f:1:40: commands[0].stdin: \"yaml\" is none of none, json\n",
-         "no form"},
-        {"commands: [{name: a, run: [ls], annotations: [1]}]",
-         "f:1:46: commands[0].annotations: must be a mapping: {name: value}\n", "annotations are a mapping"},
-        {"commands:\n  - name: a\n    run: [ls]\n    input_schema:\n      type: object\n      properties:\n"
-         "        age: {type: nubmer}\n",
-         "f:7:21: commands[0].input_schema: #/properties/age/type: must be one of \"null\", \"boolean\", "
-         "\"integer\", \"number\", \"string\", \"array\", \"object\", or an array of these\n",
-         "a bad schema, where it is bad"},
-        {"commands: [{name: a, run: [ls], input_schema: {type: array}}]",
-         "f:1:54: commands[0].input_schema: the type of the whole must be object: arguments have names\n",
-         "arguments are an object"},
-        {"commands: [{name: a, run: [ls], input_schema: {}}]",
-         "f:1:47: commands[0].input_schema: the type of the whole must be object: arguments have names\n",
-         "and it must say so"},
-        {"commands: [{name: a, run: [ls], input_schema: true}]",
-         "f:1:47: commands[0].input_schema: must be a mapping: {name: value}\n", "a boolean schema"},
-
-        /* all of them, in the order of the file */
-        {"page_size: 0\nlimits:\n  workers: none\n  max_batch: 0\nbuiltin: maybe\nadmin: {adress: x}",
-         "f:1:12: page_size: \"0\" is too small: 1 at least\n"
-         "f:3:12: limits.workers: \"none\" is not a whole number\n"
-         "f:4:14: limits.max_batch: \"0\" is too small: 1 at least\n"
-         "f:5:10: builtin: \"maybe\" is neither true nor false\n"
-         "f:6:9: unknown key \"admin.adress\", did you mean admin.address?\n",
-         "five at once"},
-        {"a: [", "f:2:1: not YAML: did not find expected node content (while parsing a flow node in line 2)\n",
-         "no YAML at all"},
-    };
     CLEANUP(text_done) struct text mistakes = TEXT(1 * MIB);
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        print_message("%s: %s\n", rows[i].comment, rows[i].yaml);
-        CLEANUP(free_settings) struct settings *settings = parse(rows[i].yaml, NULL, NULL, &mistakes);
+    for (size_t i = 0; i < ARRAY_SIZE(mistake_rows); i++) {
+        print_message("%s: %s\n", mistake_rows[i].comment, mistake_rows[i].yaml);
+        CLEANUP(free_settings) struct settings *settings = parse(mistake_rows[i].yaml, NULL, NULL, &mistakes);
         assert_null(settings);
-        assert_string_equal(mistakes.at, rows[i].mistakes);
+        assert_string_equal(mistakes.at, mistake_rows[i].mistakes);
     }
 }
 

@@ -90,22 +90,24 @@ static void test_nearest(void **state)
 static void test_page(void **state)
 {
     CLEANUP(text_done) struct text page = TEXT(1 * MIB);
-    static const char *const lines[] = {
-        "limits.max_connections\n    count, 1 to 10000000; default 10000; WEIR_LIMITS_MAX_CONNECTIONS\n"
-        "    Open client connections\n",
-        "threads\n    count or auto, 1 to 256; default auto; fixed while it runs; WEIR_THREADS\n",
-        "log.level\n    choice of debug|info|warning|error|off; default info; WEIR_LOG_LEVEL\n",
-        "\ncommands\n    list, 1024 entries at most\n",
-        "\ncommands[].name\n    text; required\n",
-        "\nlimits.max_payload\n    size, 1KiB to 1GiB; default 16MiB; WEIR_LIMITS_MAX_PAYLOAD\n",
+    static const struct {
+        const char *lines;
+    } rows[] = {
+        {"limits.max_connections\n    count, 1 to 10000000; default 10000; WEIR_LIMITS_MAX_CONNECTIONS\n"
+         "    Open client connections\n"},
+        {"threads\n    count or auto, 1 to 256; default auto; fixed while it runs; WEIR_THREADS\n"},
+        {"log.level\n    choice of debug|info|warning|error|off; default info; WEIR_LOG_LEVEL\n"},
+        {"\ncommands\n    list, 1024 entries at most\n"},
+        {"\ncommands[].name\n    text; required\n"},
+        {"\nlimits.max_payload\n    size, 1KiB to 1GiB; default 16MiB; WEIR_LIMITS_MAX_PAYLOAD\n"},
     };
     (void)state;
     options_print(&page);
     text_terminate(&page);
     assert_int_equal(page.error, 0);
-    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-        print_message("%s\n", lines[i]);
-        assert_non_null(strstr(page.at, lines[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        print_message("%s\n", rows[i].lines);
+        assert_non_null(strstr(page.at, rows[i].lines));
     }
 }
 

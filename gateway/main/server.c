@@ -302,10 +302,10 @@ int server_run(const struct server_arguments *arguments)
     text_done(&server.problem);
     if (started < ARRAY_SIZE(phases))
         return result == CONFIG_MISTAKES ? EXIT_USAGE : EXIT_FAILED;
-    log_info("stopped");
-    if (!clean) {
+    if (!clean)
         log_warning("handlers_still_running", LOG_TEXT("why", "they did not end when they were told to"));
+    log_info("stopped");
+    if (!clean)
         _exit(EXIT_DONE); /* exit() would wait for their threads */
-    }
     return EXIT_DONE;
 }

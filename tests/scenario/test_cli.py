@@ -7,14 +7,16 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from weir_process import WeirProcess, binary
+from weir_process import COMPLAINTS, WeirProcess, binary
 
 RUN_SECONDS = 60
 
 
 def run(*arguments, cwd=None, environment=None):
-    return subprocess.run([binary(), *arguments], cwd=cwd, timeout=RUN_SECONDS, capture_output=True, text=True, check=False,
+    done = subprocess.run([binary(), *arguments], cwd=cwd, timeout=RUN_SECONDS, capture_output=True, text=True, check=False,
                           stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+    assert not COMPLAINTS.search(done.stderr), done.stderr
+    return done
 
 
 class Usage(unittest.TestCase):

@@ -1,6 +1,8 @@
 """SIGHUP puts a new configuration before the clients in one step, or refuses it and stays as it was. SIGTERM lets what is under
 way finish, up to a time limit."""
+import http.client
 import os
+import re
 import signal
 import threading
 import time
@@ -8,12 +10,13 @@ import unittest
 from pathlib import Path
 
 from client import call_text, post, result, tools
-from weir_process import WeirProcess
+from weir_process import WeirProcess, binary
 
 BASE = "listen: [{address: '127.0.0.1:0'}]\nbuiltin: false\n"
 HELLO = "commands:\n  - {name: hello, run: [echo, hello]}\n"
 NAP = "commands:\n  - {name: nap, run: [sh, -c, 'echo $$ > pid; while [ ! -e go ]; do sleep 0.05; done; echo done'], " \
       "directory: ., timeout: 100s}\n"
+PROBE = Path(binary()).resolve().parent / "fixtures" / "probe.so"
 WAIT_SECONDS = 30
 
 
@@ -38,6 +41,18 @@ def wait_for(condition, what):
     while not condition():
         assert time.monotonic() < end, f"waited too long for {what}"
         time.sleep(0.02)
+
+
+def in_use(weir, limit):
+    """What the metrics page says of a limit."""
+    address = weir.wait_log("ready")["admin"].removeprefix("http://")
+    connection = http.client.HTTPConnection(address, timeout=WAIT_SECONDS)
+    try:
+        connection.request("GET", "/metrics")
+        page = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    return int(re.search(rf'^weir_limit_used{{limit="{limit}"}} (\d+)$', page, re.MULTILINE)[1])
 
 
 def in_background(target, *arguments):
@@ -173,6 +188,19 @@ class Drain(unittest.TestCase):
     def test_second_signal(self):
         with WeirProcess(BASE + NAP) as weir:
             self.cut_short(weir, lambda: weir.signal(signal.SIGTERM))
+
+    def test_handler_that_never_ends(self):
+        """The process ends all the same, within its limits; only what the handler uses is not taken apart."""
+        config = BASE + f"admin: {{address: '127.0.0.1:0'}}\nlimits: {{drain_timeout: 100ms}}\nmodules: [{{path: '{PROBE}'}}]\n"
+        with WeirProcess(config) as weir:
+            thread, results = in_background(post, weir, "tools/call", {"name": "block", "arguments": {}}, "block", 60)
+            wait_for(lambda: in_use(weir, "workers") == 1, "the handler")
+            weir.signal(signal.SIGTERM)
+            weir.wait_log("drain_cut_short")
+            thread.join()
+            self.assertEqual(results[0][0], 503)
+            weir.wait_log("handlers_still_running")
+            self.assertEqual(weir.process.wait(WAIT_SECONDS), 0)
 
     def test_at_once_when_idle(self):
         with WeirProcess(BASE) as weir:

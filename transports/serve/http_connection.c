@@ -45,7 +45,7 @@ void http_connection_cut(struct http_connection *connection)
         return;
     }
     shutdown(connection->fd, SHUT_RDWR);
-    http_front_want(connection->front, connection->on_streams ? HTTP_STREAMS : HTTP_REQUESTS);
+    http_front_want(connection->front, (enum http_kind)connection->kind);
 }
 
 void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
@@ -85,7 +85,7 @@ static void hand_over(struct http_connection *connection, enum http_kind kind)
 {
     struct http_front *front = connection->front;
     struct http_daemon *daemon = &front->daemon[kind];
-    connection->on_streams = kind == HTTP_STREAMS;
+    connection->kind = (uint8_t)kind;
     http_connection_watch_input(connection, false);
     http_deadline_set(connection, HTTP_HEAD);
     front->adding = connection;
@@ -117,7 +117,9 @@ static void peek(struct http_connection *connection)
         hand_over(connection, HTTP_REQUESTS);
         break;
     case HTTP_PEEK_MORE:
-        if ((size_t)size == sizeof(bytes) || connection->hung_up)
+        if ((size_t)size == sizeof(bytes))
+            hand_over(connection, HTTP_LARGE);
+        else if (connection->hung_up)
             hand_over(connection, HTTP_REQUESTS);
         break;
     }
@@ -210,8 +212,6 @@ void http_connection_on_watch(uv_poll_t *poll, int status UNUSED, int events UNU
     int count = epoll_wait(front->watch_fd, event, WATCH_BATCH, 0);
     for (int i = 0; i < count; i++)
         on_event(event[i].data.ptr, event[i].events);
-    if (!link_alone(&front->hung_up)) {
-        http_front_want(front, HTTP_REQUESTS);
-        http_front_want(front, HTTP_STREAMS);
-    }
+    if (!link_alone(&front->hung_up))
+        http_front_want_all(front);
 }

@@ -1,9 +1,10 @@
-/* The front as a whole, on one reactor: its two libmicrohttpd daemons inside the reactor's loop, its listening sockets,
+/* The front as a whole, on one reactor: its libmicrohttpd daemons inside the reactor's loop, its listening sockets,
    its start and its end. The daemons are in external epoll mode: the loop watches their epoll descriptors, and a daemon
-   runs at the end of a turn of the loop in which its descriptor was readable, it had more to do, or we changed something
-   (a connection added, connections resumed), so that many changes cost one run. Long-lived streams have a daemon of their
-   own because a resume costs time in proportion to the daemon's suspended connections. Owns the handles, the connections
-   and, through them, all requests. */
+   runs at the end of a turn of the loop in which its descriptor was readable, it had more to do, or we changed
+   something (a connection added, connections resumed), so that many changes cost one run. Long-lived streams have a
+   daemon of their own because a resume costs time in proportion to the daemon's suspended connections; connections with
+   large heads have one because the memory for heads is a setting of the daemon. Owns the handles, the connections and,
+   through them, all requests. */
 #include "transports/serve/http_parts.h"
 
 #include <errno.h>
@@ -66,7 +67,9 @@ static void run_daemon(struct http_daemon *daemon)
 
 static void settle_idle(struct http_front *front)
 {
-    bool pending = front->daemon[HTTP_REQUESTS].pending || front->daemon[HTTP_STREAMS].pending;
+    bool pending = false;
+    for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
+        pending = pending || front->daemon[kind].pending;
     if (pending && !front->ended)
         uv_idle_start(&front->idle, on_idle);
     else
@@ -75,12 +78,21 @@ static void settle_idle(struct http_front *front)
 
 static bool anything_wanted(const struct http_front *front)
 {
-    return front->daemon[HTTP_REQUESTS].wanted || front->daemon[HTTP_STREAMS].wanted || !link_alone(&front->resuming);
+    bool wanted = !link_alone(&front->resuming);
+    for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
+        wanted = wanted || front->daemon[kind].wanted;
+    return wanted;
 }
 
 void http_front_want(struct http_front *front, enum http_kind kind)
 {
     front->daemon[kind].wanted = true;
+}
+
+void http_front_want_all(struct http_front *front)
+{
+    for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
+        front->daemon[kind].wanted = true;
 }
 
 void http_front_turn(struct http_front *front)
@@ -222,11 +234,11 @@ static int open_watch(struct http_front *front)
 
 static int open_parts(struct http_front *front, const struct http_listener *listeners, size_t listeners_count)
 {
+    static const size_t memory[HTTP_DAEMONS] = {
+        [HTTP_REQUESTS] = HTTP_REQUEST_MEMORY, [HTTP_LARGE] = HTTP_LARGE_MEMORY, [HTTP_STREAMS] = HTTP_STREAM_MEMORY};
     int result = open_watch(front);
-    if (result == 0)
-        result = open_daemon(front, HTTP_REQUESTS, HTTP_REQUEST_MEMORY);
-    if (result == 0)
-        result = open_daemon(front, HTTP_STREAMS, HTTP_STREAM_MEMORY);
+    for (unsigned kind = 0; kind < HTTP_DAEMONS && result == 0; kind++)
+        result = open_daemon(front, (enum http_kind)kind, memory[kind]);
     if (result == 0)
         result = open_endpoints(front, listeners, listeners_count);
     return result;
@@ -268,8 +280,7 @@ void http_front_drain(struct http_front *front)
     front->draining = true;
     for (size_t i = 0; i < front->endpoints; i++)
         acceptor_stop(front->endpoint[i].acceptor);
-    http_front_want(front, HTTP_REQUESTS); /* what has arrived is no idle connection */
-    http_front_want(front, HTTP_STREAMS);
+    http_front_want_all(front); /* what has arrived is no idle connection */
     http_front_turn(front);
     for (struct link *link = front->connections.next; link != &front->connections; link = next) {
         struct http_connection *connection = CONTAINER_OF(link, struct http_connection, all);
@@ -299,8 +310,7 @@ static void end_connections(struct http_front *front)
             http_connection_drop(connection);
     }
     for (unsigned i = 0; i < END_TURNS && !link_alone(&front->connections); i++) {
-        http_front_want(front, HTTP_REQUESTS);
-        http_front_want(front, HTTP_STREAMS);
+        http_front_want_all(front);
         http_front_turn(front);
     }
 }

@@ -19,16 +19,19 @@
 #include "transports/wire/http_head.h"
 
 enum {
-    HTTP_REQUEST_MEMORY = 32 * 1024, /* a connection's head and reply head, on the request daemon */
-    HTTP_STREAM_MEMORY = 8 * 1024,   /* the same on the streams daemon: there may be thousands */
-    HTTP_PEEK_BYTES = 3 * 1024,      /* heads beyond this go to the request daemon, whatever they ask for */
-    HTTP_SPARE_REQUESTS = 64,        /* kept for reuse, per reactor */
-    HTTP_SPARE_BODY = 4 * 1024,      /* a spare keeps a body buffer up to this */
-    HTTP_FIRST_BODY = 16 * 1024,     /* the most that a Content-Length alone makes us allocate */
-    HTTP_STREAM_BLOCK = 512,         /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
-    HTTP_KEEP_ALIVE_MS = 15000,      /* silence on a stream before a comment */
-    HTTP_SESSION_ID_BYTES = 64,      /* longer ones than any we make are cut, and so unknown */
-    HTTP_MAX_TURNS = 8,              /* runs of a daemon before the loop gets its turn again */
+    /* What a connection's heads, its own and its replies', have for memory. It is cleared after each request, and what
+       is cleared has to be in the cache first: twice the memory costs a tenth of a request. */
+    HTTP_REQUEST_MEMORY = 16 * 1024,
+    HTTP_LARGE_MEMORY = 32 * 1024, /* after a large first head (tokens): its connection's others will be large, too */
+    HTTP_STREAM_MEMORY = 8 * 1024, /* there may be thousands */
+    HTTP_PEEK_BYTES = 3 * 1024,    /* a head beyond this is large */
+    HTTP_SPARE_REQUESTS = 64,      /* kept for reuse, per reactor */
+    HTTP_SPARE_BODY = 4 * 1024,    /* a spare keeps a body buffer up to this */
+    HTTP_FIRST_BODY = 16 * 1024,   /* the most that a Content-Length alone makes us allocate */
+    HTTP_STREAM_BLOCK = 512,       /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
+    HTTP_KEEP_ALIVE_MS = 15000,    /* silence on a stream before a comment */
+    HTTP_SESSION_ID_BYTES = 64,    /* longer ones than any we make are cut, and so unknown */
+    HTTP_MAX_TURNS = 8,            /* runs of a daemon before the loop gets its turn again */
 };
 
 enum http_stage {
@@ -42,7 +45,7 @@ enum http_stage {
     HTTP_STAGES = HTTP_BUSY
 };
 
-enum http_kind { HTTP_REQUESTS, HTTP_STREAMS, HTTP_DAEMONS };
+enum http_kind { HTTP_REQUESTS, HTTP_LARGE, HTTP_STREAMS, HTTP_DAEMONS };
 
 struct http_daemon {
     struct http_front *front;
@@ -105,8 +108,8 @@ struct http_connection {
     uint64_t progress;    /* SENDING: what the peer had taken when we looked last */
     struct address client;
     int fd;
-    uint8_t stage, kind, route;
-    bool on_streams;      /* lives on the streams daemon: always closed after its answer */
+    uint8_t stage, route;
+    uint8_t kind;         /* whose it is, once mhd is set; one of the streams daemon is closed after its answer */
     bool hung_up;         /* the client has closed, at least its sending side */
     bool watching_input;  /* the watch tells of bytes, too */
     bool target_has_host; /* the absolute form; then: */
@@ -129,9 +132,10 @@ struct http_request {
     struct http_request *next_spare;
     struct http_framing framing;
     char session_id[HTTP_SESSION_ID_BYTES];
-    char method;      /* the first letter of POST, GET, DELETE, HEAD, OPTIONS */
-    bool is_exchange; /* exchange_init() was called */
-    bool preflight;   /* answered by us: CORS */
+    char method;       /* the first letter of POST, GET, DELETE, HEAD, OPTIONS */
+    bool is_exchange;  /* exchange_init() was called */
+    bool from_browser; /* it has an Origin */
+    bool preflight;    /* answered by us: CORS */
     bool dispatched;
     bool dispatching; /* inside dispatch_*() */
     bool suspended;
@@ -147,6 +151,7 @@ void http_front_ref(struct http_front *front);
 void http_front_unref(struct http_front *front);
 /* The daemon is run before the loop sleeps. */
 void http_front_want(struct http_front *front, enum http_kind kind);
+void http_front_want_all(struct http_front *front);
 /* Runs what is wanted now: resumes, then the daemons. Not from inside a daemon's callback. */
 void http_front_turn(struct http_front *front);
 

@@ -61,14 +61,15 @@ static int add_cors(struct http_request *request)
 static bool must_close(const struct http_request *request)
 {
     const struct http_connection *connection = request->connection;
-    return request->framing.chunked || connection->on_streams || connection->hung_up || request->front->draining;
+    return request->framing.chunked || connection->kind == HTTP_STREAMS || connection->hung_up ||
+           request->front->draining;
 }
 
 int http_reply_common(struct http_request *request)
 {
     if (must_close(request) && http_reply_field(request->response, "Connection", "close") != 0)
         return -ENOMEM;
-    return add_cors(request);
+    return request->from_browser ? add_cors(request) : 0;
 }
 
 enum MHD_Result http_reply_queue(struct http_request *request)

@@ -90,7 +90,7 @@ void http_request_resume_all(struct http_front *front)
         link_remove(&request->resuming);
         request->suspended = false;
         MHD_resume_connection(connection->mhd);
-        http_front_want(front, connection->on_streams ? HTTP_STREAMS : HTTP_REQUESTS);
+        http_front_want(front, (enum http_kind)connection->kind);
     }
 }
 
@@ -229,7 +229,9 @@ static enum MHD_Result begin(struct http_connection *connection, const char *met
     struct http_request *request = new_request(connection);
     if (!request)
         return MHD_NO;
-    if (http_refuse_head(connection, method, version, &head, &refusal) != 0)
+    int result = http_refuse_head(connection, method, version, &head, &refusal);
+    request->from_browser = !span_absent(head.field[HTTP_FIELD_ORIGIN]);
+    if (result != 0)
         return refuse(request, &refusal);
     keep_session_id(request, head.field[HTTP_FIELD_MCP_SESSION_ID]);
     request->method = *method;

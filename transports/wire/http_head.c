@@ -50,6 +50,8 @@ static enum http_field find_field(struct span name)
 static struct span cut_unquoted(struct span *rest, char separator)
 {
     bool quoted = false;
+    if (rest->size == 0 || !memchr(rest->at, '"', rest->size))
+        return span_cut(rest, separator); /* nearly always */
     for (size_t i = 0; i < rest->size; i++) {
         char byte = rest->at[i];
         if (byte == '\\' && quoted)

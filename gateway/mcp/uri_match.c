@@ -82,6 +82,29 @@ static bool match_literal(struct matcher *matcher, size_t index, size_t place)
     return match_end(matcher, index, place + part->size);
 }
 
+/* Which variable of the part has this name; part->variable_count when none has. */
+static size_t find_named(const struct uri_template *uri_template, const struct uri_part *part, struct span name)
+{
+    size_t i = 0;
+    while (i < part->variable_count && !span_equal(uri_template->names[part->first_variable + i], name))
+        i++;
+    return i;
+}
+
+/* Only names that are known, each at most once. */
+static bool are_named(const struct uri_template *uri_template, const struct uri_part *part, struct span region)
+{
+    unsigned seen = 0;
+    while (!span_absent(region)) {
+        struct span rest = span_cut(&region, part->how->separator);
+        size_t i = find_named(uri_template, part, span_cut(&rest, '='));
+        if (i == part->variable_count || seen >> i & 1)
+            return false;
+        seen |= 1U << i;
+    }
+    return true;
+}
+
 /* name=value pairs: as far as they can go, since what follows is nothing that they could hold. */
 static bool match_named(struct matcher *matcher, size_t index, size_t place)
 {
@@ -95,7 +118,8 @@ static bool match_named(struct matcher *matcher, size_t index, size_t place)
             size = 1;
         end += size;
     } while (size);
-    return match_end(matcher, index, end);
+    struct span region = {matcher->uri.at + place + 1, end - place - 1};
+    return are_named(matcher->uri_template, part, region) && match_end(matcher, index, end);
 }
 
 /* Shortest first. What follows has no use for the ends that failed, wherever the value begins; starts only grow. */
@@ -192,18 +216,13 @@ static bool decode(struct span raw, struct uri_match *match, size_t *used, struc
     return true;
 }
 
-static bool read_named(const struct uri_part *part, struct span region, struct uri_match *match, size_t *used)
+static bool read_named(const struct uri_template *uri_template, const struct uri_part *part, struct span region,
+                       struct uri_match *match, size_t *used)
 {
     while (!span_absent(region)) {
         struct span value = span_cut(&region, part->how->separator);
-        struct span name = span_cut(&value, '=');
-        struct uri_match_variable *variable = match->variables + part->first_variable;
-        const struct uri_match_variable *end = variable + part->variable_count;
-        while (variable < end && !span_equal(variable->name, name))
-            variable++;
-        if (variable == end || !span_absent(variable->value))
-            return false;
-        if (!decode(span_absent(value) ? SPAN("") : value, match, used, &variable->value))
+        size_t i = part->first_variable + find_named(uri_template, part, span_cut(&value, '='));
+        if (!decode(span_absent(value) ? SPAN("") : value, match, used, &match->variables[i].value))
             return false;
     }
     return true;
@@ -227,7 +246,9 @@ static bool read_part(const struct matcher *matcher, size_t index, struct uri_ma
         return true;
     start += part->how->first != 0;
     struct span region = {matcher->uri.at + start, matcher->ends[index] - start};
-    return part->how->named ? read_named(part, region, match, used) : read_values(part, region, match, used);
+    if (part->how->named)
+        return read_named(matcher->uri_template, part, region, match, used);
+    return read_values(part, region, match, used);
 }
 
 int uri_template_match(const struct uri_template *uri_template, struct span uri, struct uri_match *ret_match)

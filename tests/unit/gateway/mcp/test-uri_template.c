@@ -95,6 +95,7 @@ static const struct {
     {"q://s?fixed=1{&q}", "q://s?fixed=1&q=2", "q=2", "a query that goes on"},
     {"q://s?fixed=1{&q}", "q://s?fixed=1", "q", "a query that does not"},
     {"q://s?fixed=1{&q}", "q://s&q=2", NULL, "without what is fixed"},
+    {"x://{+p}s{?q}", "x://as?z=1s?q=2", "p=as?z=1|q=2", "the first place whose query is one"},
     {"n://{a_b.c-1}", "n://x", "a_b.c-1=x", "a name"},
 };
 

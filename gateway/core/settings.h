@@ -19,6 +19,29 @@ struct place {
     unsigned column;
 };
 
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+enum tls_client_auth { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST, TLS_CLIENT_REQUIRE };
+
+/* A further certificate, for clients that ask for `name`. Several rows with one name: one certificate per kind of key
+   (RSA, ECDSA), the client's abilities choose. */
+struct tls_sni_settings {
+    struct place place;
+    char *name; /* "a.example", or "*.example" for one label more */
+    char *certificate;
+    char *key;
+};
+
+struct tls_settings {
+    struct place place;
+    char *certificate; /* path, PEM: the certificate, then its chain; NULL: the listener does not speak TLS */
+    char *key;         /* path, PEM, unencrypted */
+    enum tls_version min_version;
+    char *client_ca; /* path, PEM: who may sign client certificates; NULL: none, and client_auth is NONE */
+    enum tls_client_auth client_auth;
+    struct tls_sni_settings *sni;
+    size_t snis;
+};
+
 struct listener_settings {
     struct place place;
     char *address_text; /* as configured */
@@ -27,6 +50,7 @@ struct listener_settings {
     char *path;                       /* "/mcp" */
     struct name_list allowed_hosts;   /* host names without port, "*" for any; empty: loopback names */
     struct name_list allowed_origins; /* whole origins, "*" for any; empty: loopback origins */
+    struct tls_settings tls;
 };
 
 struct module_settings {

@@ -33,12 +33,19 @@ static void batch_unref(struct batch *batch)
     free(batch);
 }
 
+/* One event per answer; also for a client that has lost its stream and will come back for it. */
+static bool streams(const struct batch *batch)
+{
+    return batch->parent->state == EXCHANGE_STREAM || batch->parent->stream;
+}
+
 static void answer(struct batch *batch)
 {
     struct exchange *parent = batch->parent;
     char *body = NULL;
     size_t size = 0;
-    if (parent->state == EXCHANGE_STREAM || batch->responses.size == 0) {
+    parent->gathers = false;
+    if (streams(batch) || batch->responses.size == 0) {
         exchange_reply_empty(parent);
         return;
     }
@@ -72,7 +79,7 @@ static void element_reply(struct exchange *exchange, struct reply *reply)
 {
     struct batch *batch = batch_of(exchange);
     struct span body = {reply->body, reply->size};
-    if (body.size && batch->parent->state == EXCHANGE_STREAM) {
+    if (body.size && streams(batch)) {
         (void)!exchange_send(batch->parent, body);
     } else if (body.size) {
         text_add_char(&batch->responses, batch->responses.size ? ',' : '[');
@@ -91,6 +98,7 @@ static void element_release(struct exchange *exchange)
 
 static const struct front_ops element_ops = {
     .name = "batch",
+    .legacy_only = true,
     .header = element_header,
     .send = element_send,
     .reply = element_reply,
@@ -142,18 +150,13 @@ static bool refuse_batch(struct exchange *exchange, struct span array)
 {
     unsigned limit = exchange_settings(exchange)->limits.max_batch;
     size_t count = count_elements(array);
-    if (!exchange->session && !span_absent(exchange->session_id)) {
-        exchange->session = session_find(exchange_gateway(exchange), exchange->session_id);
-        if (!exchange->session) {
-            exchange_reply_error(exchange, ERROR_SESSION_UNKNOWN, NULL);
-            return true;
-        }
-    }
-    if (!exchange->session || session_revision(exchange->session) != REVISION_2025_03_26) {
+    bool in_session = exchange->session || !span_absent(exchange->session_id);
+    if (in_session && !legacy_session(exchange))
+        return true;
+    if (!in_session || exchange->revision != REVISION_2025_03_26) {
         exchange_reply_error(exchange, ERROR_BATCH_REFUSED, NULL);
         return true;
     }
-    exchange->revision = REVISION_2025_03_26;
     if (count > 0 && count <= limit)
         return false;
     CLEANUP(text_done) struct text message = TEXT(256);
@@ -174,6 +177,7 @@ void batch_begin(struct exchange *exchange)
         return;
     }
     batch->parent = exchange_ref(exchange);
+    exchange->gathers = true;
     batch->outstanding = batch->references = 1;
     batch->responses = TEXT(SIZE_MAX);
     start(batch, array);

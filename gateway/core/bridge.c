@@ -36,11 +36,12 @@ static struct span string_member(struct span object, const char *key)
 
 static int check_request(struct span request, unsigned *ret_needed, struct text *problem)
 {
-    struct span method = string_member(request, "method");
-    if (capability_of_request(method, json_find(request, "params"), ret_needed) == 0)
+    struct span method = string_member(request, "method"), params = json_find(request, "params");
+    bool callable = span_absent(params) ? span_is(method, "roots/list") : json_kind(params) == JSON_OBJECT;
+    if (callable && capability_of_request(method, params, ret_needed) == 0)
         return 0;
-    text_addf(problem, "The handler asked for \"%.*s\", which no client can be asked", (int)MIN(method.size, 64),
-              method.at ? method.at : "");
+    text_addf(problem, "The handler asked for \"%.*s\", which no client can be asked like that",
+              (int)MIN(method.size, 64), method.at ? method.at : "");
     return -EINVAL;
 }
 
@@ -48,18 +49,21 @@ int bridge_check_requests(struct span requests, unsigned *ret_needed, struct tex
 {
     struct json_iterator members;
     struct span key, request;
+    struct span seen[BRIDGE_MAX_REQUESTS];
     unsigned all = 0, count = 0;
     json_object_begin(&members, requests);
     while (json_object_next(&members, &key, &request)) {
         unsigned needed = 0;
-        int r = check_request(request, &needed, problem);
+        int r = count < BRIDGE_MAX_REQUESTS ? check_request(request, &needed, problem) : -E2BIG;
+        for (unsigned i = 0; i < count && r == 0; i++)
+            r = json_string_same(seen[i], key) ? -E2BIG : 0;
+        if (r == -E2BIG)
+            text_addf(problem, "The handler asked for more than %d things at once, or twice under one key",
+                      BRIDGE_MAX_REQUESTS);
         if (r < 0)
-            return r;
-        all |= needed;
-        if (++count > BRIDGE_MAX_REQUESTS) {
-            text_addf(problem, "The handler asked for more than %d things at once", BRIDGE_MAX_REQUESTS);
             return -EINVAL;
-        }
+        seen[count++] = key;
+        all |= needed;
     }
     *ret_needed = all;
     return 0;
@@ -76,24 +80,44 @@ static void add_member(struct text *out, struct span key, struct span value)
     text_add(out, value);
 }
 
-static bool has_key(struct span object, struct span raw_key)
+/* Clients send these: their number is bounded before they are compared with each other. */
+struct keys {
+    struct span raw[BRIDGE_MAX_INPUTS];
+    unsigned count;
+};
+
+static bool among(const struct keys *keys, unsigned count, struct span raw_key)
 {
-    CLEANUP(text_done) struct text key = TEXT(raw_key.size);
-    return json_string_decode(raw_key, &key) == 0 && !span_absent(json_find_span(object, text_span(&key)));
+    for (unsigned i = 0; i < count; i++)
+        if (json_string_same(keys->raw[i], raw_key))
+            return true;
+    return false;
+}
+
+/* The members of `object` that are not among the first `known` keys. */
+static void add_new_members(struct text *out, struct keys *keys, unsigned known, struct span object)
+{
+    struct json_iterator members;
+    struct span key, value;
+    json_object_begin(&members, object);
+    while (json_object_next(&members, &key, &value)) {
+        if (among(keys, known, key))
+            continue;
+        if (keys->count == BRIDGE_MAX_INPUTS) {
+            out->error = -EMSGSIZE;
+            return;
+        }
+        keys->raw[keys->count++] = key;
+        add_member(out, key, value);
+    }
 }
 
 void bridge_merge_inputs(struct text *out, struct span old, struct span fresh)
 {
-    struct json_iterator members;
-    struct span key, value;
+    struct keys keys = {.count = 0};
     text_add_char(out, '{');
-    json_object_begin(&members, old);
-    while (json_object_next(&members, &key, &value))
-        if (!has_key(fresh, key))
-            add_member(out, key, value);
-    json_object_begin(&members, fresh);
-    while (json_object_next(&members, &key, &value))
-        add_member(out, key, value);
+    add_new_members(out, &keys, 0, fresh);
+    add_new_members(out, &keys, keys.count, old);
     text_add_char(out, '}');
 }
 
@@ -139,7 +163,9 @@ static int send_request(struct call *call, struct span key, struct span request)
     text_add_char(&message, '}');
     counter_add(exchange_counters(exchange), COUNTER_SERVER_REQUESTS, 1);
     r = message.error ? message.error : exchange_send(exchange, text_span(&message));
-    return r < 0 ? r : 0; /* FRONT_GONE: the client can come back for it */
+    if (r == FRONT_GONE) /* the client can come back for it, if it knows where to */
+        return exchange->stream ? 0 : -EPIPE;
+    return r;
 }
 
 static void send_requests(struct call *call, struct bridge *bridge, struct span requests)
@@ -151,8 +177,10 @@ static void send_requests(struct call *call, struct bridge *bridge, struct span 
     while (r == 0 && json_object_next(&members, &key, &request))
         bridge->outstanding++;
     json_object_begin(&members, requests);
-    while (r == 0 && json_object_next(&members, &key, &request))
+    while (r == 0 && *call_bridge(call) == bridge && json_object_next(&members, &key, &request))
         r = send_request(call, key, request);
+    if (*call_bridge(call) != bridge)
+        return; /* sending found the client gone, and that ended the call */
     if (r == -ENOSPC)
         call_fail(call, ERROR_OVER_CAPACITY,
                   SPAN("This session has too many requests that its client has not answered"), (struct span){0});
@@ -204,6 +232,29 @@ static unsigned count_members(struct span object)
     return count;
 }
 
+/* SEP-2663: a key of inputRequests names one request for the whole life of a task. */
+static bool asks_again(struct call *call, struct span requests)
+{
+    struct json_iterator members;
+    struct span key, request;
+    struct keys keys = {.count = 0};
+    json_object_begin(&members, call_request(call)->inputs);
+    while (json_object_next(&members, &key, &request) && keys.count < BRIDGE_MAX_INPUTS)
+        keys.raw[keys.count++] = key;
+    json_object_begin(&members, requests);
+    while (json_object_next(&members, &key, &request))
+        if (among(&keys, keys.count, key))
+            return true;
+    return false;
+}
+
+static void ask_of_task(struct call *call, struct bridge *bridge, struct span requests)
+{
+    bridge->outstanding = count_members(requests);
+    if (task_ask(call_task(call), requests) < 0)
+        call_fail(call, ERROR_INTERNAL, SPAN("There is no room to keep what the handler asks"), (struct span){0});
+}
+
 void bridge_ask(struct call *call, struct span requests, struct span state)
 {
     const struct call_request *request = call_request(call);
@@ -215,16 +266,21 @@ void bridge_ask(struct call *call, struct span requests, struct span state)
         call_fail(call, ERROR_HANDLER, SPAN("A completion cannot ask the client"), (struct span){0});
     else if (bridge_check_requests(requests, &needed, &problem) < 0)
         call_fail(call, ERROR_HANDLER, text_span(&problem), (struct span){0});
+    else if (state.size > BRIDGE_MAX_INPUT_BYTES || requests.size > BRIDGE_MAX_INPUT_BYTES)
+        call_fail(call, ERROR_HANDLER, SPAN("The handler's requests or its state are larger than 1 MiB"),
+                  (struct span){0});
+    else if (call_task(call) && asks_again(call, requests))
+        call_fail(call, ERROR_HANDLER, SPAN("The handler asked again under a key that the client has answered"),
+                  (struct span){0});
     else if (needed & ~request->capabilities)
         fail_for_want(call, needed & ~request->capabilities);
     else if (waits && count_members(requests) == 0)
         call_next_round(call, request->inputs, state);
     else if (waits && !(bridge = begin(call, state)))
         call_fail(call, ERROR_INTERNAL, (struct span){0}, (struct span){0});
-    else if (call_task(call)) {
-        bridge->outstanding = count_members(requests);
-        task_ask(call_task(call), requests);
-    } else if (waits)
+    else if (call_task(call))
+        ask_of_task(call, bridge, requests);
+    else if (waits)
         send_requests(call, bridge, requests);
     else
         ask_by_result(call, requests, state);
@@ -250,7 +306,7 @@ static void refuse_answer(struct call *call, const struct arrival *arrival)
 static void next_round(struct call *call, struct bridge *bridge)
 {
     CLEANUP(text_done) struct text fresh = TEXT(bridge->answers.size + 2);
-    CLEANUP(text_done) struct text inputs = TEXT(2 * BRIDGE_MAX_INPUT_BYTES);
+    CLEANUP(text_done) struct text inputs = TEXT(BRIDGE_MAX_INPUT_BYTES);
     CLEANUP(text_done) struct text state = bridge->state;
     bridge->state = TEXT(0);
     text_add_char(&fresh, '{');
@@ -269,7 +325,7 @@ static void take_answer(struct call *call, const struct arrival *arrival)
     struct bridge *bridge = *call_bridge(call);
     if (!bridge || bridge->outstanding == 0)
         return; /* the call has ended, or waits for something else */
-    if (arrival->error.size) {
+    if (json_kind(text_span(&arrival->result)) != JSON_OBJECT) {
         refuse_answer(call, arrival);
         return;
     }

@@ -43,6 +43,7 @@ void call_unref(struct call *call)
     free(call->match);
     free(call->inputs);
     free(call->state);
+    free(call->completing);
     free(call->answer.owned);
     free(call);
 }
@@ -234,7 +235,9 @@ void call_next_round(struct call *call, struct span inputs, struct span state)
     int r = copy_into(&call->inputs, &call->request.inputs, inputs);
     if (r == 0)
         r = copy_into(&call->state, &call->request.state, state);
-    if (r < 0)
+    if (++call->rounds == CALL_MAX_ROUNDS)
+        call_fail(call, ERROR_HANDLER, SPAN("The handler asks without end"), (struct span){0});
+    else if (r < 0)
         call_fail(call, ERROR_INTERNAL, (struct span){0}, (struct span){0});
     else
         start_round(call);
@@ -332,7 +335,7 @@ static int open_state(struct call *call, struct text *inputs, struct text *state
 /* The modern era's retry of a request brings answers and state. 0, SEAL_REFUSED or -errno. */
 static int read_inputs(struct call *call)
 {
-    CLEANUP(text_done) struct text inputs = TEXT(2 * BRIDGE_MAX_INPUT_BYTES);
+    CLEANUP(text_done) struct text inputs = TEXT(BRIDGE_MAX_INPUT_BYTES);
     CLEANUP(text_done) struct text state = TEXT(BRIDGE_MAX_INPUT_BYTES);
     int r = 0;
     call->request.inputs = NO_OBJECT;
@@ -378,8 +381,6 @@ static struct call *make_call(struct exchange *exchange, const struct call_plan 
         .arguments_tree = plan->arguments_tree,
         .variables = match,
         .capabilities = exchange->capabilities,
-        .completing = plan->completing,
-        .completing_value = plan->completing_value,
         .context_arguments = span_absent(plan->context_arguments) ? NO_OBJECT : plan->context_arguments,
     };
     return call;
@@ -394,6 +395,21 @@ static void move_match(struct uri_match *to, const struct uri_match *from)
             to->variables[i].value.at = to->bytes + (from->variables[i].value.at - from->bytes);
 }
 
+/* What is completed was decoded for the method, which does not wait for the answer. */
+static int copy_completing(struct call *call, const struct call_plan *plan)
+{
+    struct span name = plan->completing, value = plan->completing_value;
+    if (call->request.kind != CALL_COMPLETE)
+        return 0;
+    call->completing = malloc(name.size + value.size + 1);
+    if (!call->completing)
+        return -ENOMEM;
+    char *at = call->completing;
+    call->request.completing = span_move(&at, name);
+    call->request.completing_value = span_move(&at, value);
+    return 0;
+}
+
 void call_begin(struct exchange *exchange, const struct call_plan *plan)
 {
     struct call *call = make_call(exchange, plan);
@@ -405,16 +421,21 @@ void call_begin(struct exchange *exchange, const struct call_plan *plan)
         move_match(call->match, plan->match);
     exchange->call = call;
     call_ref(call);
-    int r = read_inputs(call);
+    int r = copy_completing(call, plan);
+    if (r == 0)
+        r = read_inputs(call);
     if (r == SEAL_REFUSED)
         call_fail(call, ERROR_INVALID_PARAMS,
                   SPAN("requestState is not valid for this request: start again without it"), (struct span){0});
     else if (r < 0)
-        call_fail(call, r == -EMSGSIZE ? ERROR_PAYLOAD_TOO_LARGE : ERROR_INTERNAL, (struct span){0}, (struct span){0});
+        call_fail(call, r == -EMSGSIZE ? ERROR_PAYLOAD_TOO_LARGE : ERROR_INTERNAL,
+                  r == -EMSGSIZE ? SPAN("params.inputResponses are too large together, or too many") : SPAN(""),
+                  (struct span){0});
     else
         start_round(call);
-    if (!call->ended && call->waited_for && exchange->session) /* it takes time: now it is worth being found */
-        (void)!session_add_call(exchange->session, call, exchange->envelope.id);
+    if (!call->ended && call->waited_for && exchange->session && /* it takes time: now it is worth being found */
+        session_add_call(exchange->session, call, exchange->envelope.id) == SESSION_CLOSED)
+        call_cancel(call, CALL_SESSION_ENDED);
     call_unref(call);
 }
 
@@ -429,7 +450,7 @@ void call_become_task(struct call *call)
         exchange->call = NULL;
         call_unref(call);
     }
-    exchange_reply_result(exchange, RESULT_TASK, text_span(&created));
+    exchange_reply_result(exchange, RESULT_TASK, created.error ? (struct span){0} : text_span(&created));
 }
 
 /* ---- what others see ---- */

@@ -15,7 +15,10 @@ enum call_end { /* why nobody waits for the answer any more */
                 CALL_DRAINED, /* the gateway ends */
 };
 
-enum { CALL_MAX_NOTICES = 256 /* notifications of one call that wait for its reactor */ };
+enum {
+    CALL_MAX_NOTICES = 256, /* notifications of one call that wait for its reactor */
+    CALL_MAX_ROUNDS = 100,  /* of one handler, without the client asking anew */
+};
 
 /* What is asked, as the methods make it; spans point into the exchange's message. */
 struct call_plan {

@@ -41,15 +41,6 @@ static void answer_posted(struct reactor_post *post)
     call_unref(call);
 }
 
-static struct span move_span(char **to, struct span from)
-{
-    struct span moved = {span_absent(from) ? NULL : *to, from.size};
-    if (from.size)
-        memcpy(*to, from.at, from.size);
-    *to += from.size;
-    return moved;
-}
-
 static int post_answer(struct call *call, const struct answer *answer)
 {
     char *owned = malloc(answer->json.size + answer->message.size + answer->data.size + 1);
@@ -59,13 +50,20 @@ static int post_answer(struct call *call, const struct answer *answer)
     }
     char *at = owned;
     call->answer = *answer;
-    call->answer.json = move_span(&at, answer->json);
-    call->answer.message = move_span(&at, answer->message);
-    call->answer.data = move_span(&at, answer->data);
+    call->answer.json = span_move(&at, answer->json);
+    call->answer.message = span_move(&at, answer->message);
+    call->answer.data = span_move(&at, answer->data);
     call->answer.owned = owned;
     call_ref(call);
     reactor_post(call->reactor, &call->answer_post, answer_posted);
     return 0;
+}
+
+/* What was posted before, by a worker of the same handler, must come before what is said now on the reactor. */
+static bool must_post(struct call *call)
+{
+    return reactor_current() != call->reactor || atomic_load(&call->notices) > 0 ||
+           (atomic_load(&call->is_task) && call->new_task);
 }
 
 static int answer_call(struct call *call, const struct answer *answer)
@@ -73,7 +71,7 @@ static int answer_call(struct call *call, const struct answer *answer)
     int running = ROUND_RUNNING;
     if (!atomic_compare_exchange_strong(&call->round, &running, ROUND_ANSWERED))
         return -EALREADY;
-    if (reactor_current() != call->reactor)
+    if (must_post(call))
         return post_answer(call, answer);
     call_settle(call, answer);
     return 0;
@@ -213,7 +211,7 @@ static int give_notice(struct call *call, struct text *message, bool is_progress
 {
     if (message->error)
         return message->error;
-    if (reactor_current() != call->reactor)
+    if (must_post(call))
         return post_notice(call, text_span(message), is_progress, progress);
     send_notice(call, text_span(message), is_progress, progress);
     return 0;
@@ -287,8 +285,7 @@ static void become_task(struct call *call)
 {
     call->task = TAKE(call->new_task);
     if (!call->waited_for) {
-        task_fail(call->task, error_row(ERROR_CANCELLED)->code[ERA_MODERN], span_of(error_row(ERROR_CANCELLED)->text),
-                  (struct span){0}); /* its client never learned the id */
+        task_forget(call->task); /* its client never learned the id */
         return;
     }
     call_become_task(call);

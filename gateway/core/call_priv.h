@@ -31,12 +31,13 @@ struct call {
     _Atomic bool is_task;
     struct call_request request;
     struct uri_match *match;
-    char *inputs, *state;
+    char *inputs, *state, *completing;
     void *provider_data;
     struct bridge *bridge;
 
     _Atomic bool cancelled;
     _Atomic int round; /* enum round */
+    unsigned rounds;
     bool told_cancel;
     bool ended;
     struct answer answer;
@@ -53,6 +54,16 @@ struct call {
     bool timer_open;
     enum call_end timer_why;
 };
+
+/* Copies `from` to where *to points, which moves on; what is absent stays absent. */
+static inline struct span span_move(char **to, struct span from)
+{
+    struct span moved = {span_absent(from) ? NULL : *to, from.size};
+    if (from.size)
+        memcpy(*to, from.at, from.size);
+    *to += from.size;
+    return moved;
+}
 
 /* On the reactor: the round has its answer. */
 void call_settle(struct call *call, const struct answer *answer);

@@ -27,7 +27,7 @@ struct catalogue {
 
 struct catalogue_builder {
     struct catalogue *made; /* not yet seen by anybody */
-    unsigned changed;
+    struct catalogue *from; /* counted, or NULL */
 };
 
 static int shelf_add(struct shelf *shelf, struct item *item)
@@ -87,6 +87,7 @@ int catalogue_builder_new(struct catalogue *from, struct catalogue_builder **ret
     int r = builder && made ? 0 : -ENOMEM;
     if (r == 0) {
         builder->made = made;
+        builder->from = from ? catalogue_ref(from) : NULL;
         made->references = 1;
         made->next_ordinal = from ? from->next_ordinal : 1;
         for (unsigned kind = 0; from && kind < ITEM_KINDS && r == 0; kind++)
@@ -95,6 +96,8 @@ int catalogue_builder_new(struct catalogue *from, struct catalogue_builder **ret
     if (r < 0) {
         if (made)
             catalogue_free(made);
+        if (builder)
+            catalogue_unref(builder->from);
         free(builder);
         return r;
     }
@@ -108,16 +111,15 @@ void catalogue_builder_free(struct catalogue_builder *builder)
         return;
     if (builder->made)
         catalogue_free(builder->made);
+    catalogue_unref(builder->from);
     free(builder);
 }
 
 void catalogue_builder_clear(struct catalogue_builder *builder)
 {
     for (unsigned kind = 0; kind < ITEM_KINDS; kind++)
-        while (builder->made->shelf[kind].table) {
+        while (builder->made->shelf[kind].table)
             shelf_remove(&builder->made->shelf[kind], builder->made->shelf[kind].table);
-            builder->changed |= 1U << kind;
-        }
 }
 
 int catalogue_builder_add(struct catalogue_builder *builder, struct item *item)
@@ -132,7 +134,6 @@ int catalogue_builder_add(struct catalogue_builder *builder, struct item *item)
         return r;
     if (item->ordinal == 0) /* an item that is carried over to another catalogue keeps its place */
         item->ordinal = builder->made->next_ordinal++;
-    builder->changed |= 1U << item->kind;
     return 0;
 }
 
@@ -143,7 +144,6 @@ int catalogue_builder_remove(struct catalogue_builder *builder, enum item_kind k
     if (!slot || slot->item->provider != provider)
         return -ENOENT;
     shelf_remove(&builder->made->shelf[kind], slot);
-    builder->changed |= 1U << kind;
     return 0;
 }
 
@@ -152,10 +152,8 @@ void catalogue_builder_remove_provider(struct catalogue_builder *builder, const 
     for (unsigned kind = 0; kind < ITEM_KINDS; kind++) {
         struct slot *slot, *next;
         HASH_ITER(hh, builder->made->shelf[kind].table, slot, next)
-        if (slot->item->provider == provider) {
+        if (slot->item->provider == provider)
             shelf_remove(&builder->made->shelf[kind], slot);
-            builder->changed |= 1U << kind;
-        }
     }
 }
 
@@ -176,6 +174,25 @@ static int fill_rows(struct shelf *shelf)
     return 0;
 }
 
+/* Items are what they are for life, so that the same items in the same order are the same list. */
+static bool same_rows(const struct shelf *a, const struct shelf *b)
+{
+    return a->rows == b->rows && memcmp(a->row, b->row, a->rows * sizeof(*a->row)) == 0;
+}
+
+static unsigned changed_kinds(const struct catalogue_builder *builder)
+{
+    static const struct shelf empty;
+    unsigned changed = 0;
+    for (unsigned kind = 0; kind < ITEM_KINDS; kind++) {
+        const struct shelf *before = builder->from ? &builder->from->shelf[kind] : &empty;
+        const struct shelf *after = &builder->made->shelf[kind];
+        if (before->rows + after->rows > 0 && !same_rows(before, after))
+            changed |= 1U << kind;
+    }
+    return changed;
+}
+
 int catalogue_builder_finish(struct catalogue_builder *builder, struct catalogue **ret_catalogue, unsigned *ret_changed)
 {
     for (unsigned kind = 0; kind < ITEM_KINDS; kind++) {
@@ -183,8 +200,8 @@ int catalogue_builder_finish(struct catalogue_builder *builder, struct catalogue
         if (r < 0)
             return r;
     }
+    *ret_changed = changed_kinds(builder);
     *ret_catalogue = TAKE(builder->made);
-    *ret_changed = builder->changed;
     return 0;
 }
 

@@ -32,9 +32,11 @@ static void forget_nulls(struct envelope *envelope)
 static enum era judge_era(const struct exchange *exchange)
 {
     enum revision revision;
+    if (exchange->ops->legacy_only)
+        return ERA_LEGACY;
     if (!span_absent(exchange_member(exchange, MEMBER_META_PROTOCOL_VERSION)->raw))
         return ERA_MODERN;
-    if (exchange->session || !span_absent(exchange->session_id))
+    if (span_is(exchange->envelope.method, "initialize") || exchange->session || !span_absent(exchange->session_id))
         return ERA_LEGACY;
     if (exchange->ops->has_headers) {
         struct span version = exchange->ops->header((struct exchange *)(uintptr_t)exchange, "MCP-Protocol-Version");
@@ -124,19 +126,6 @@ void dispatch_message(struct exchange *exchange)
 
 /* ---- what is no message ---- */
 
-/* The session that Mcp-Session-Id names; or the exchange is answered. */
-static bool need_session(struct exchange *exchange)
-{
-    if (!exchange->session && !span_absent(exchange->session_id))
-        exchange->session = session_find(exchange_gateway(exchange), exchange->session_id);
-    if (exchange->session)
-        exchange->revision = session_revision(exchange->session);
-    else
-        exchange_reply_error(exchange,
-                             span_absent(exchange->session_id) ? ERROR_SESSION_REQUIRED : ERROR_SESSION_UNKNOWN, NULL);
-    return exchange->session != NULL;
-}
-
 void dispatch_stream(struct exchange *exchange, struct span last_event_id)
 {
     struct gateway *gateway = exchange_gateway(exchange);
@@ -146,7 +135,7 @@ void dispatch_stream(struct exchange *exchange, struct span last_event_id)
         exchange_reply_error(exchange, ERROR_DRAINING, NULL);
         return;
     }
-    if (!need_session(exchange))
+    if (!legacy_session(exchange))
         return;
     if (quota_take(&gateway->quotas, QUOTA_STREAMS, 1) != 0) {
         exchange_refuse(exchange, QUOTA_STREAMS, COUNTER_REFUSED_STREAM);
@@ -160,7 +149,7 @@ void dispatch_delete(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_OPEN;
     link_append(reactor_exchanges(exchange->reactor), &exchange->link);
-    if (!need_session(exchange))
+    if (!legacy_session(exchange))
         return;
     session_close(exchange->session);
     exchange_reply_bytes(exchange, 204, NULL, 0, NULL);

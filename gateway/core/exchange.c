@@ -18,6 +18,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/stream.h"
 #include "gateway/core/subscriptions.h"
+#include "gateway/mcp/json.h"
 
 enum { RETRY_AFTER_S = 1, RESPONSE_OVERHEAD = 1024 };
 
@@ -101,8 +102,19 @@ static void drop_call(struct exchange *exchange)
     }
 }
 
+/* Nobody hears it; if a stream had begun it can still be fetched there. Harmless after the end. */
+static void end_unheard(struct exchange *exchange, struct span message)
+{
+    char event_id[STREAM_EVENT_ID_BYTES];
+    if (exchange->stream)
+        (void)stream_finish(exchange, message, event_id);
+    end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
+}
+
 static void finish(struct exchange *exchange, struct reply *reply, enum outcome outcome)
 {
+    if (exchange->state == EXCHANGE_GONE)
+        end_unheard(exchange, (struct span){reply->body, reply->size});
     if (!exchange_open(exchange) && exchange->state != EXCHANGE_NEW) {
         free(reply->body);
         return;
@@ -130,21 +142,13 @@ void exchange_gone(struct exchange *exchange)
         return;
     }
     counter_add(exchange_counters(exchange), COUNTER_HANG_UPS, 1);
-    bool goes_on = exchange->session && exchange->call && !exchange->ops->connection_session;
+    bool goes_on = exchange->session && (exchange->call || exchange->gathers) && !exchange->ops->connection_session;
     exchange->state = EXCHANGE_GONE;
     link_remove(&exchange->link);
     if (goes_on)
         return; /* 2025-11-25, basic/transports: a disconnect is not a cancellation; call.c ends it */
-    end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
+    end_unheard(exchange, (struct span){0});
     drop_call(exchange);
-}
-
-static void end_unheard(struct exchange *exchange, struct span message)
-{
-    char event_id[STREAM_EVENT_ID_BYTES];
-    if (exchange->stream)
-        (void)stream_finish(exchange, message, event_id);
-    end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
 }
 
 /* ---- replies ---- */
@@ -169,10 +173,7 @@ void exchange_reply_empty(struct exchange *exchange)
 void exchange_reply_cancelled(struct exchange *exchange)
 {
     struct reply reply = {.status = 202};
-    if (exchange->state == EXCHANGE_GONE)
-        end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
-    else
-        finish(exchange, &reply, OUTCOME_CANCELLED);
+    finish(exchange, &reply, OUTCOME_CANCELLED);
 }
 
 static void reply_text(struct exchange *exchange, struct reply *reply, struct text *body, enum outcome outcome)
@@ -184,29 +185,39 @@ static void reply_text(struct exchange *exchange, struct reply *reply, struct te
     finish(exchange, reply, outcome);
 }
 
+static enum outcome outcome_of(const struct exchange *exchange, struct span result)
+{
+    bool is_error = false;
+    if (exchange->method != METHOD_TOOLS_CALL || json_to_bool(json_find(result, "isError"), &is_error) != 0)
+        return OUTCOME_OK;
+    return is_error ? OUTCOME_TOOL_ERROR : OUTCOME_OK;
+}
+
 void exchange_reply_result(struct exchange *exchange, const char *result_type, struct span result)
 {
     struct text body = TEXT(SIZE_MAX);
-    result_add_response(&body, exchange->envelope.id, exchange->era, result_type, result);
     struct reply reply = {.status = 200};
-    if (exchange->state == EXCHANGE_GONE) {
-        end_unheard(exchange, text_span(&body));
-        text_done(&body);
+    if (result.size == 0) { /* there was no memory to write it */
+        exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
         return;
     }
-    reply_text(exchange, &reply, &body, OUTCOME_OK);
+    result_add_response(&body, exchange->envelope.id, exchange->era, result_type, result);
+    reply_text(exchange, &reply, &body, outcome_of(exchange, result));
+}
+
+/* What is no request has no answer, so an error about it is about no request ("an error response that has no id"). */
+static struct span answered_id(const struct exchange *exchange)
+{
+    enum envelope_kind kind = exchange->envelope.kind;
+    bool answered = kind == ENVELOPE_REQUEST || kind == ENVELOPE_UNKNOWN;
+    return answered ? exchange->envelope.id : (struct span){0};
 }
 
 static void reply_error(struct exchange *exchange, struct reply *reply, int code, struct span message, struct span data,
                         enum outcome outcome)
 {
     struct text body = TEXT(message.size * 6 + data.size + exchange->envelope.id.size + RESPONSE_OVERHEAD);
-    error_add_response(&body, exchange->envelope.id, code, message, data);
-    if (exchange->state == EXCHANGE_GONE) {
-        end_unheard(exchange, text_span(&body));
-        text_done(&body);
-        return;
-    }
+    error_add_response(&body, answered_id(exchange), code, message, data);
     reply_text(exchange, reply, &body, outcome);
 }
 

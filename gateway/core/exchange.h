@@ -6,7 +6,7 @@
 
 /* The reply, from JSON: `result` is the method's result object. In the modern era resultType (`result_type`) and
    _meta's serverInfo are put in (basic/index, "ResultType" and "Per-response protocol fields"). Falls back to an
-   internal error without memory. */
+   internal error without memory; so does an empty `result`, for callers that had no memory to write it. */
 void exchange_reply_result(struct exchange *exchange, const char *result_type, struct span result);
 /* Any JSON-RPC error. */
 void exchange_reply_error_full(struct exchange *exchange, enum error_name error, struct span message, struct span data);

@@ -46,6 +46,7 @@ struct front_ops {
     bool has_headers;        /* the modern era's Mcp-* headers exist and are checked */
     bool has_event_ids;      /* streams carry event ids: legacy streams can be resumed */
     bool connection_session; /* a legacy session belongs to the connection and not to a header */
+    bool legacy_only;        /* elements of a batch: the modern era has none */
     /* The first header field of that name (any case), trimmed; absent if there is none. Borrowed from the exchange. */
     struct span (*header)(struct exchange *exchange, const char *name);
     /* Sends an event now. The first one turns the answer into a stream. 0, FRONT_GONE or -ENOMEM (then the front has
@@ -94,9 +95,10 @@ struct exchange {
     bool outlet;              /* legacy GET: a stream of the session delivers to it */
     struct call *call;        /* counted; while a handler runs for it */
     struct listen *listen;    /* modern: it is a subscriptions/listen stream */
+    bool gathers;             /* a batch: its elements are still answering */
     unsigned charged;         /* a bit (1 << quota_name) per quota it holds one of */
     bool counted;             /* is a request: metrics when it ends */
-    struct reactor_post post; /* its last unref came from another thread */
+    struct reactor_post post; /* its end as an outlet, then its last unref, when they come from other threads */
 };
 
 /* One reference. The snapshot is the reactor's at this moment. */

@@ -101,14 +101,27 @@ int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
     return 0;
 }
 
+/* Posts of one reactor may post to another. */
+static void run_posts(struct gateway *gateway)
+{
+    bool any = true;
+    while (any) {
+        any = false;
+        for (unsigned i = 0; i < gateway->reactors; i++)
+            any |= reactor_run_here(gateway->reactor[i]);
+    }
+}
+
 void gateway_free(struct gateway *gateway)
 {
     if (!gateway)
         return;
-    task_table_free(gateway->tasks);
-    session_table_free(gateway->sessions);
     if (gateway->housekeeping)
         uv_close((uv_handle_t *)gateway->housekeeping, free_handle);
+    run_posts(gateway); /* what handlers said last still goes to tasks and sessions */
+    task_table_free(gateway->tasks);
+    session_table_free(gateway->sessions);
+    run_posts(gateway);
     for (unsigned i = 0; i < gateway->reactors; i++)
         reactor_free(gateway->reactor[i]);
     free(gateway->reactor);
@@ -153,27 +166,34 @@ static int post_snapshot(struct gateway *gateway, struct snapshot *snapshot)
     return 0;
 }
 
-/* With the lock held. */
-static int publish(struct gateway *gateway, struct snapshot *snapshot)
+/* With the lock held. The old one is the caller's, to give up when the lock is free: what it frees may be anybody's. */
+static int publish(struct gateway *gateway, struct snapshot *snapshot, struct snapshot **ret_old)
 {
     int r = post_snapshot(gateway, snapshot);
     if (r < 0)
         return r;
-    snapshot_unref(gateway->snapshot);
+    *ret_old = gateway->snapshot;
     gateway->snapshot = snapshot_ref(snapshot);
     gateway_apply_limits(gateway, snapshot->settings);
     return 0;
 }
 
+static int announce(struct gateway *gateway, unsigned changed)
+{
+    if (changed && subscriptions_announce(gateway, changed, (struct span){0}) < 0)
+        return GATEWAY_NOT_ANNOUNCED;
+    return 0;
+}
+
 int gateway_publish(struct gateway *gateway, struct snapshot *snapshot, unsigned changed)
 {
+    struct snapshot *old = NULL;
     pthread_mutex_lock(&gateway->publish_lock);
-    int r = publish(gateway, snapshot);
+    int r = publish(gateway, snapshot, &old);
     pthread_mutex_unlock(&gateway->publish_lock);
+    snapshot_unref(old);
     snapshot_unref(snapshot);
-    if (r == 0 && changed)
-        r = subscriptions_announce(gateway, changed, (struct span){0});
-    return r;
+    return r == 0 ? announce(gateway, changed) : r;
 }
 
 struct snapshot *gateway_snapshot(struct gateway *gateway)
@@ -187,16 +207,21 @@ struct snapshot *gateway_snapshot(struct gateway *gateway)
     return snapshot;
 }
 
+struct edit {
+    int (*run)(struct catalogue_builder *builder, void *data);
+    void *data;
+};
+
 /* With the lock held: the newest catalogue, changed by `edit`, becomes the newest snapshot. */
-static int edit_catalogue(struct gateway *gateway, struct settings_holder *settings,
-                          int (*edit)(struct catalogue_builder *, void *), void *data, unsigned *ret_changed)
+static int edit_catalogue(struct gateway *gateway, struct settings_holder *settings, const struct edit *edit,
+                          unsigned *ret_changed, struct snapshot **ret_old)
 {
     struct catalogue_builder *builder = NULL;
     struct catalogue *catalogue = NULL;
     struct snapshot *snapshot = NULL;
     int r = catalogue_builder_new(snapshot_catalogue(gateway->snapshot), &builder);
     if (r == 0)
-        r = edit(builder, data);
+        r = edit->run(builder, edit->data);
     if (r == 0)
         r = catalogue_builder_finish(builder, &catalogue, ret_changed);
     catalogue_builder_free(builder);
@@ -208,33 +233,34 @@ static int edit_catalogue(struct gateway *gateway, struct settings_holder *setti
         catalogue_unref(catalogue);
         return r;
     }
-    r = publish(gateway, snapshot);
+    r = publish(gateway, snapshot, ret_old);
     snapshot_unref(snapshot);
     return r;
+}
+
+/* `settings` NULL: as they are. */
+static int change(struct gateway *gateway, struct settings_holder *settings, const struct edit *edit,
+                  unsigned announced)
+{
+    unsigned changed = 0;
+    struct snapshot *old = NULL;
+    pthread_mutex_lock(&gateway->publish_lock);
+    int r = edit_catalogue(gateway, settings ? settings : snapshot_settings(gateway->snapshot), edit, &changed, &old);
+    pthread_mutex_unlock(&gateway->publish_lock);
+    snapshot_unref(old);
+    return r == 0 ? announce(gateway, changed | announced) : r;
 }
 
 int gateway_reconfigure(struct gateway *gateway, struct settings_holder *settings,
                         int (*edit)(struct catalogue_builder *builder, void *data), void *data)
 {
-    unsigned changed = 0;
-    pthread_mutex_lock(&gateway->publish_lock);
-    int r = edit_catalogue(gateway, settings, edit, data, &changed);
-    pthread_mutex_unlock(&gateway->publish_lock);
-    if (r == 0 && changed && subscriptions_announce(gateway, changed, (struct span){0}) < 0)
-        r = GATEWAY_NOT_ANNOUNCED;
-    return r;
+    return change(gateway, settings, &(struct edit){edit, data}, 0);
 }
 
 int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),
-                           void *data, unsigned announce)
+                           void *data, unsigned announced)
 {
-    unsigned changed = 0;
-    pthread_mutex_lock(&gateway->publish_lock);
-    int r = edit_catalogue(gateway, snapshot_settings(gateway->snapshot), edit, data, &changed);
-    pthread_mutex_unlock(&gateway->publish_lock);
-    if (r == 0 && (changed | announce))
-        r = subscriptions_announce(gateway, changed | announce, (struct span){0});
-    return r;
+    return change(gateway, NULL, &(struct edit){edit, data}, announced);
 }
 
 int gateway_resource_updated(struct gateway *gateway, struct span uri)

@@ -34,19 +34,18 @@ MUST_USE int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway
 void gateway_free(struct gateway *gateway);
 
 /* Puts a new snapshot before all reactors (any thread, in the order of the calls) and tells clients that asked for it
-   which lists changed: `changed` has a bit (1 << kind) per item kind. Takes the reference. 0, or -ENOMEM: then nothing
-   has changed. */
+   which lists changed: `changed` has a bit (1 << kind) per item kind. Takes the reference. 0; GATEWAY_NOT_ANNOUNCED:
+   done, but for want of memory not all clients were told; or -ENOMEM: then nothing has changed. */
+enum { GATEWAY_NOT_ANNOUNCED = 1 };
 MUST_USE int gateway_publish(struct gateway *gateway, struct snapshot *snapshot, unsigned changed);
 /* The newest snapshot with a reference, whatever thread asks. */
 struct snapshot *gateway_snapshot(struct gateway *gateway);
 /* Changes the catalogue in one step, whoever else does the same: `edit` fills a builder that begins with the newest
-   catalogue; not 0 from it changes nothing and is returned. `announce` is added to what changed. Any thread. */
+   catalogue; not 0 from it changes nothing and is returned. `announced` is added to what changed. 0,
+   GATEWAY_NOT_ANNOUNCED, or -errno. Any thread. */
 MUST_USE int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),
-                                    void *data, unsigned announce);
-/* A reload: the same with new settings (borrowed: the snapshots take their own references), in one step. 0;
-   GATEWAY_NOT_ANNOUNCED: done, but for want of memory clients were not told; or -errno, also from `edit`: then nothing
-   has changed. Any thread. */
-enum { GATEWAY_NOT_ANNOUNCED = 1 };
+                                    void *data, unsigned announced);
+/* A reload: the same with new settings (borrowed: the snapshots take their own references), in one step. */
 MUST_USE int gateway_reconfigure(struct gateway *gateway, struct settings_holder *settings,
                                  int (*edit)(struct catalogue_builder *builder, void *data), void *data);
 /* Applies limits from settings (start and reload). */

@@ -49,11 +49,16 @@ static bool version_fits(struct exchange *exchange)
     return false;
 }
 
+bool legacy_session(struct exchange *exchange)
+{
+    return find_session(exchange) && version_fits(exchange);
+}
+
 bool legacy_admit(struct exchange *exchange)
 {
     if (exchange->method == METHOD_INITIALIZE)
         return true;
-    if (!find_session(exchange) || !version_fits(exchange))
+    if (!legacy_session(exchange))
         return false;
     if (exchange->method == METHOD_UNKNOWN) {
         exchange_reply_error(exchange, ERROR_METHOD_NOT_FOUND, NULL);
@@ -115,7 +120,9 @@ void method_initialize(struct exchange *exchange)
     if (exchange_refuse_members(exchange, members, ARRAY_SIZE(members), 1))
         return;
     exchange->revision = negotiate(exchange_text(exchange, MEMBER_PROTOCOL_VERSION));
-    exchange->capabilities = capabilities_read(exchange_member(exchange, MEMBER_CAPABILITIES)->raw);
+    /* The tasks extension is declared per request, and its methods are the modern era's: no session has it. */
+    exchange->capabilities =
+        capabilities_read(exchange_member(exchange, MEMBER_CAPABILITIES)->raw) & ~(unsigned)CAPABILITY_TASKS;
     int r = session_open(exchange_gateway(exchange), exchange->revision, exchange->capabilities, &exchange->session);
     if (r == QUOTA_REFUSED)
         exchange_refuse(exchange, QUOTA_SESSIONS, COUNTER_REFUSED_SESSION);
@@ -182,7 +189,7 @@ void method_unsubscribe(struct exchange *exchange)
 
 void legacy_notification(struct exchange *exchange)
 {
-    if (!find_session(exchange) || !version_fits(exchange))
+    if (!legacy_session(exchange))
         return;
     if (exchange->method == METHOD_CANCELLED && !exchange_member(exchange, MEMBER_REQUEST_ID)->wrong_type)
         session_cancel_call(exchange->session, exchange_member(exchange, MEMBER_REQUEST_ID)->raw);
@@ -196,7 +203,7 @@ void legacy_response(struct exchange *exchange)
         exchange_reply_error(exchange, ERROR_INVALID_REQUEST, "Clients do not send responses in this protocol version");
         return;
     }
-    if (!find_session(exchange))
+    if (!legacy_session(exchange))
         return;
     (void)session_answer(exchange->session, &exchange->envelope);
     exchange_reply_empty(exchange);

@@ -22,6 +22,8 @@ void method_complete(struct exchange *exchange);
 /* What each era asks of a request before its method runs. True: fine; false: the exchange is answered. */
 bool legacy_admit(struct exchange *exchange);
 bool modern_admit(struct exchange *exchange);
+/* The session of a legacy exchange, and the version header that must fit it. False: the exchange is answered. */
+bool legacy_session(struct exchange *exchange);
 /* A notification or a response of a legacy client. */
 void legacy_notification(struct exchange *exchange);
 void legacy_response(struct exchange *exchange);

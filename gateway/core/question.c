@@ -91,17 +91,18 @@ int session_add_call(struct session *session, struct call *call, struct span id)
     entry->id_size = id.size;
     memcpy(entry->id, id.at, id.size);
     pthread_mutex_lock(&session->lock);
-    bool room = session->call_count < SESSION_MAX_CALLS;
-    if (room) {
+    int r = atomic_load(&session->closed) ? SESSION_CLOSED : session->call_count < SESSION_MAX_CALLS ? 0 : -ENOSPC;
+    if (r == 0) {
         link_append(&session->calls, &entry->link);
         session->call_count++;
+        atomic_fetch_add(&session->busy, 1);
     }
     pthread_mutex_unlock(&session->lock);
-    if (room)
-        return 0;
-    call_unref(entry->call);
-    free(entry);
-    return -ENOSPC;
+    if (r != 0) {
+        call_unref(entry->call);
+        free(entry);
+    }
+    return r;
 }
 
 static struct call_entry *entry_of(struct link *link)
@@ -114,6 +115,7 @@ static void take_entry(struct session *session, struct call_entry *entry)
 {
     link_remove(&entry->link);
     session->call_count--;
+    atomic_fetch_sub(&session->busy, 1);
 }
 
 void session_remove_call(struct session *session, struct call *call)

@@ -78,6 +78,19 @@ int reactor_new(struct gateway *gateway, unsigned index, struct reactor **ret_re
     return 0;
 }
 
+bool reactor_run_here(struct reactor *reactor)
+{
+    struct reactor *before = current;
+    bool any = false;
+    current = reactor;
+    do {
+        any |= atomic_load_explicit(&reactor->posts, memory_order_acquire) != NULL;
+        uv_run(&reactor->loop, UV_RUN_NOWAIT);
+    } while (atomic_load_explicit(&reactor->posts, memory_order_acquire));
+    current = before;
+    return any;
+}
+
 void reactor_free(struct reactor *reactor)
 {
     if (!reactor)
@@ -86,7 +99,8 @@ void reactor_free(struct reactor *reactor)
     current = reactor;
     /* Or uv_stop() would keep the loop from closing its handles. */
     atomic_store_explicit(&reactor->stopping, false, memory_order_release);
-    run_posts(&reactor->wake); /* what was posted after the loop ended still owns things */
+    while (atomic_load_explicit(&reactor->posts, memory_order_acquire))
+        run_posts(&reactor->wake); /* what was posted after the loop ended still owns things */
     uv_close((uv_handle_t *)&reactor->wake, NULL);
     while (uv_run(&reactor->loop, UV_RUN_DEFAULT) != 0) /* uv_stop() ended the first run before anything was closed */
         ;

@@ -27,6 +27,10 @@ MUST_USE int reactor_start(struct reactor *reactor);
 void reactor_stop(struct reactor *reactor);
 void reactor_join(struct reactor *reactor);
 
+/* Runs what is posted and due on the calling thread until nothing is posted any more: for a reactor whose thread does
+   not run, at the end and in tests. True: there was something. */
+bool reactor_run_here(struct reactor *reactor);
+
 /* Runs post->run(post) on the reactor's thread, in the order of posting. Any thread; never blocks, never fails. */
 void reactor_post(struct reactor *reactor, struct reactor_post *post, void (*run)(struct reactor_post *post));
 /* The reactor whose thread this is, or NULL. */
@@ -66,6 +70,17 @@ static inline void link_remove(struct link *link)
     link->previous->next = link->next;
     link->next->previous = link->previous;
     link_init(link);
+}
+/* All of `from` goes to `to`, which is initialized by it. */
+static inline void link_move(struct link *to, struct link *from)
+{
+    link_init(to);
+    if (link_alone(from))
+        return;
+    *to = *from;
+    to->next->previous = to;
+    to->previous->next = to;
+    link_init(from);
 }
 /* Open subscriptions/listen streams of this reactor (gateway/core/subscriptions.c). */
 struct link *reactor_listeners(struct reactor *reactor);

@@ -281,12 +281,14 @@ static bool wants(struct session *session, struct span uri)
 /* Locks go stripe, then session, never the other way round. */
 void session_table_notify(struct gateway *gateway, struct span uri, struct span message)
 {
+    struct snapshot *snapshot = gateway_snapshot(gateway);
     for (unsigned i = 0; i < STRIPES; i++) {
         struct stripe *stripe = &gateway->sessions->stripe[i];
         pthread_mutex_lock(&stripe->lock);
         for (struct session *session = stripe->sessions; session; session = session->hh.next)
             if (wants(session, uri))
-                session_notify(session, message);
+                session_notify(session, snapshot->settings, message);
         pthread_mutex_unlock(&stripe->lock);
     }
+    snapshot_unref(snapshot);
 }

@@ -48,14 +48,15 @@ bool session_answer(struct session *session, const struct envelope *response);
 /* The call does not wait any more. */
 void session_forget(struct session *session, struct call *call);
 
-/* Calls under way, so that notifications/cancelled finds them. -ENOSPC or -ENOMEM: it just cannot be cancelled by id.
- */
+/* Calls under way, so that notifications/cancelled finds them. SESSION_CLOSED: nobody will cancel it any more, the
+   caller must. -ENOSPC or -ENOMEM: it just cannot be cancelled by id. */
+enum { SESSION_CLOSED = 1 };
 MUST_USE int session_add_call(struct session *session, struct call *call, struct span id);
 void session_remove_call(struct session *session, struct call *call);
 void session_cancel_call(struct session *session, struct span id);
 
 /* A message for the client outside of any call: goes to the session's standing stream, or waits for it in the replay
  * buffer. */
-void session_notify(struct session *session, struct span message);
+void session_notify(struct session *session, const struct settings *settings, struct span message);
 /* Every session, e.g. for a list change; `uri` absent: all, else those subscribed to it. */
 void session_table_notify(struct gateway *gateway, struct span uri, struct span message);

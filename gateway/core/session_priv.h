@@ -57,7 +57,7 @@ struct session {
     unsigned capabilities;
     _Atomic unsigned log_level;
     _Atomic uint64_t used_ms; /* monotonic */
-    _Atomic unsigned busy;    /* outlets: a session that is listened to is not idle */
+    _Atomic unsigned busy;    /* outlets and calls: a session that is listened to or at work is not idle */
     _Atomic bool closed;
 
     pthread_mutex_t lock; /* for all that follows; never held while a front or a provider runs */

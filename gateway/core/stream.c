@@ -83,7 +83,7 @@ static void give_event(struct exchange *outlet, struct delivery *delivery)
 {
     struct span message = {delivery->bytes, delivery->size};
     if (delivery->last) {
-        struct reply reply = {.status = 200, .event_id = span_of(delivery->id[0] ? delivery->id : NULL)};
+        struct reply reply = {.status = 200, .event_id = span_of(delivery->id)};
         reply.body = delivery->size ? span_copy(message) : NULL;
         reply.size = reply.body ? delivery->size : 0;
         exchange_reply_stream(outlet, &reply);
@@ -107,44 +107,62 @@ static void deliver(struct reactor_post *post)
     free(delivery);
 }
 
-/* With the lock held. -ENOMEM loses the event for this outlet; it is kept for Last-Event-ID. */
-static int post_event(struct stream *stream, struct span message, uint64_t number, bool last)
+/* With the lock held: the event `number` of a stream, for an outlet. */
+static int post_event(struct session *session, struct exchange *outlet, uint64_t stream, uint64_t number,
+                      struct span message, bool last)
 {
     struct delivery *delivery = malloc(sizeof(*delivery) + message.size);
     if (!delivery)
         return -ENOMEM;
     *delivery = (struct delivery){
-        .exchange = exchange_ref(stream->outlet),
-        .session = session_ref(stream->session),
+        .exchange = exchange_ref(outlet),
+        .session = session_ref(session),
         .last = last,
         .size = message.size,
     };
-    if (number)
-        event_id(delivery->id, stream->number, number);
+    event_id(delivery->id, stream, number);
     if (message.size)
         memcpy(delivery->bytes, message.at, message.size);
-    stream->session->pending_bytes += message.size;
-    reactor_post(stream->outlet->reactor, &delivery->post, deliver);
+    session->pending_bytes += message.size;
+    reactor_post(outlet->reactor, &delivery->post, deliver);
     return 0;
+}
+
+static void end_posted(struct reactor_post *post)
+{
+    struct exchange *outlet = CONTAINER_OF(post, struct exchange, post);
+    exchange_reply_stream(outlet, &(struct reply){.status = 200});
+    exchange_unref(outlet);
+}
+
+/* Ends an outlet, after what was posted to it before, and gives up a reference. An exchange is an outlet but once, so
+   its own post serves and no memory is needed. */
+static void post_end(struct exchange *outlet)
+{
+    reactor_post(outlet->reactor, &outlet->post, end_posted);
 }
 
 /* With the lock held: the outlet gets nothing more; `end` tells its client so. */
 static void drop_outlet(struct stream *stream, bool end)
 {
-    if (!stream->outlet)
+    struct exchange *outlet = TAKE(stream->outlet);
+    if (!outlet)
         return;
-    if (end)
-        (void)!post_event(stream, (struct span){0}, 0, true);
-    exchange_unref(TAKE(stream->outlet));
     atomic_fetch_sub(&stream->session->busy, 1);
+    if (end)
+        post_end(outlet);
+    else
+        exchange_unref(outlet);
 }
 
-/* With the lock held. */
+/* With the lock held. An outlet that cannot have the event is ended: it can come back for what it missed. */
 static void post_to_outlet(struct stream *stream, struct span message, bool last, size_t max_queue)
 {
-    if (stream->session->pending_bytes + message.size > max_queue)
-        drop_outlet(stream, true); /* it can come back for what it missed */
-    else if (post_event(stream, message, stream->events, last) == 0)
+    struct session *session = stream->session;
+    if (session->pending_bytes + message.size > max_queue ||
+        post_event(session, stream->outlet, stream->number, stream->events, message, last) < 0)
+        drop_outlet(stream, true);
+    else
         stream->delivered = stream->events;
     if (last)
         drop_outlet(stream, false);
@@ -191,6 +209,8 @@ int stream_send(struct exchange *exchange, struct span message)
     char id[STREAM_EVENT_ID_BYTES];
     int r = 0;
     if (!exchange->stream) {
+        if (!exchange_open(exchange))
+            return FRONT_GONE; /* its client knows no stream that it could come back to */
         pthread_mutex_lock(&session->lock);
         r = make_stream(exchange);
         pthread_mutex_unlock(&session->lock);
@@ -269,34 +289,23 @@ static struct stream *find_stream(struct session *session, uint64_t number)
     return NULL;
 }
 
-/* With the lock held: posts what is kept of stream `number` after event `after`, in order. True: its last event was
- * among that. */
-static bool replay(struct session *session, struct stream *to, uint64_t number, uint64_t after)
+/* With the lock held: posts what is kept of stream `number` after event `after`, in order. */
+static int replay(struct session *session, struct exchange *outlet, uint64_t number, uint64_t after)
 {
-    bool last = false;
-    struct stream shown = {.session = session, .number = number, .outlet = to->outlet};
-    for (struct kept_event *event = session->oldest; event; event = event->next) {
-        if (event->stream != number || event->number <= after)
-            continue;
-        (void)!post_event(&shown, (struct span){event->bytes, event->size}, event->number, event->last);
-        last = last || event->last;
-    }
-    return last;
+    int r = 0;
+    for (struct kept_event *event = session->oldest; event && r == 0; event = event->next)
+        if (event->stream == number && event->number > after)
+            r = post_event(session, outlet, number, event->number, (struct span){event->bytes, event->size},
+                           event->last);
+    return r;
 }
 
-static bool is_kept(const struct session *session, uint64_t number)
+static bool end_is_kept(const struct session *session, uint64_t number)
 {
     for (const struct kept_event *event = session->oldest; event; event = event->next)
-        if (event->stream == number)
+        if (event->stream == number && event->last)
             return true;
     return false;
-}
-
-/* With the lock held: a finished stream is replayed to its end, and the exchange ends with it. */
-static bool replay_finished(struct exchange *exchange, struct session *session, uint64_t number, uint64_t after)
-{
-    struct stream gone = {.session = session, .number = number, .outlet = exchange};
-    return !find_stream(session, number) && is_kept(session, number) && replay(session, &gone, number, after);
 }
 
 static void become_outlet(struct exchange *exchange, struct stream *stream, uint64_t after)
@@ -305,27 +314,41 @@ static void become_outlet(struct exchange *exchange, struct stream *stream, uint
     stream->outlet = exchange_ref(exchange);
     exchange->outlet = true;
     atomic_fetch_add(&stream->session->busy, 1);
-    replay(stream->session, stream, stream->number, after);
     stream->delivered = stream->events;
+    if (replay(stream->session, exchange, stream->number, after) < 0)
+        drop_outlet(stream, true);
 }
 
-/* With the lock held. `at` gets the id of the event after which the client listens now. */
-static void attach(struct exchange *exchange, struct span last_event_id, char *at)
+/* With the lock held: comes back to the answer of a POST. A finished one is replayed to its end, and the exchange ends
+   with it. False: there is nothing left of it. */
+static bool resume(struct exchange *exchange, uint64_t number, uint64_t after)
 {
     struct session *session = exchange->session;
-    uint64_t number = 0, after = 0;
-    bool named = !span_absent(last_event_id) && read_event_id(last_event_id, &number, &after) == 0;
-    if (named && number > 0 && replay_finished(exchange, session, number, after)) {
-        event_id(at, number, after);
-        return;
+    struct stream *stream = find_stream(session, number);
+    if (stream) {
+        become_outlet(exchange, stream, after);
+        return true;
     }
-    struct stream *stream = named && number > 0 ? find_stream(session, number) : NULL;
-    if (!stream) {
-        stream = &session->standing;
-        after = named && number == 0 ? after : stream->delivered;
-    }
-    event_id(at, stream->number, after);
-    become_outlet(exchange, stream, after);
+    if (!end_is_kept(session, number))
+        return false;
+    (void)!replay(session, exchange, number, after); /* without memory for it the client gets the end, and asks again */
+    post_end(exchange_ref(exchange));
+    return true;
+}
+
+/* With the lock held. `at` gets the id of the event after which the client listens now. A Last-Event-ID that is none of
+   ours counts as none. */
+static bool attach(struct exchange *exchange, struct span last_event_id, char *at)
+{
+    struct stream *standing = &exchange->session->standing;
+    uint64_t number = 0, after = standing->delivered;
+    if (!span_absent(last_event_id) && read_event_id(last_event_id, &number, &after) != 0)
+        number = 0;
+    event_id(at, number, after);
+    if (number > 0)
+        return resume(exchange, number, after);
+    become_outlet(exchange, standing, after);
+    return true;
 }
 
 void stream_attach(struct exchange *exchange, struct span last_event_id)
@@ -334,29 +357,29 @@ void stream_attach(struct exchange *exchange, struct span last_event_id)
     char at[STREAM_EVENT_ID_BYTES];
     pthread_mutex_lock(&session->lock);
     bool closed = atomic_load(&session->closed);
-    if (!closed)
-        attach(exchange, last_event_id, at);
+    bool attached = !closed && attach(exchange, last_event_id, at);
     pthread_mutex_unlock(&session->lock);
     if (closed)
         exchange_reply_error(exchange, ERROR_SESSION_UNKNOWN, NULL);
+    else if (!attached)
+        exchange_reply_error(exchange, ERROR_INVALID_REQUEST,
+                             "The events after Last-Event-ID are not kept any more: send the request again");
     else
         (void)!prime(exchange, span_of(at)); /* what is replayed comes by post, after this */
 }
 
 /* ---- the session's part ---- */
 
-void session_notify(struct session *session, struct span message)
+void session_notify(struct session *session, const struct settings *settings, struct span message)
 {
-    struct snapshot *snapshot = gateway_snapshot(session->gateway);
     pthread_mutex_lock(&session->lock);
     if (!atomic_load(&session->closed)) {
         session->standing.events++;
-        keep(session, &session->standing, message, false, snapshot->settings->limits.max_replay);
+        keep(session, &session->standing, message, false, settings->limits.max_replay);
         if (session->standing.outlet)
-            post_to_outlet(&session->standing, message, false, snapshot->settings->limits.max_send_queue);
+            post_to_outlet(&session->standing, message, false, settings->limits.max_send_queue);
     }
     pthread_mutex_unlock(&session->lock);
-    snapshot_unref(snapshot);
 }
 
 void streams_init(struct session *session)

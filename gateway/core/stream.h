@@ -11,7 +11,7 @@ struct stream;
 
 /* Sends on the exchange's own stream, making it with the first event (that of a 2025-11-25 client is primed with an
    event that has an id and no data). When the client has come back by GET, the event goes there. On the exchange's
-   reactor. 0, FRONT_GONE (kept for later, all the same) or -ENOMEM. */
+   reactor. 0, FRONT_GONE (kept for later, if a stream had begun) or -ENOMEM. */
 MUST_USE int stream_send(struct exchange *exchange, struct span message);
 /* The same for the last event: keeps it, and delivers it if the client listens elsewhere (true); otherwise the
    exchange's front is to send it, with the id that is written to `event_id`. Ends the exchange's use of the stream. */
@@ -20,5 +20,6 @@ bool stream_finish(struct exchange *exchange, struct span message, char event_id
 void stream_detach(struct exchange *exchange);
 /* GET: the exchange becomes the outlet of the session's standing stream, or of the stream that `last_event_id` names,
    after what was missed there, and sends its first event at once, so that the client has an answer. The newest outlet
-   wins: an older one is ended. */
+   wins: an older one is ended. An answer of which nothing is kept any more is refused: another stream in its place
+   would never bring it. */
 void stream_attach(struct exchange *exchange, struct span last_event_id);

@@ -67,7 +67,7 @@ static int add_uris(struct listen *listen, struct gateway *gateway, struct span 
     while (json_array_next(&items, &raw))
         count++;
     if (count > SUBSCRIPTIONS_MAX_URIS)
-        return QUOTA_REFUSED;
+        return -EINVAL;
     listen->uri = calloc(count ? count : 1, sizeof(*listen->uri));
     int r = listen->uri ? 0 : -ENOMEM;
     json_array_begin(&items, array);
@@ -134,7 +134,8 @@ static void refuse(struct exchange *exchange, int r)
         exchange_refuse(exchange, QUOTA_SUBSCRIPTIONS, COUNTER_REFUSED_SUBSCRIPTION);
     else if (r == -EINVAL)
         exchange_reply_error(exchange, ERROR_INVALID_PARAMS,
-                             "params.notifications must have booleans, and resourceSubscriptions an array of URIs");
+                             "params.notifications must have booleans, and resourceSubscriptions an array of at most "
+                             "1000 URIs of at most 4096 bytes");
     else
         exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
 }
@@ -239,12 +240,15 @@ static void tell(struct listen *listen, const char *method, struct span uri)
                              text_span(&message)); /* a client that is gone takes the stream with it */
 }
 
-/* `tell` may end the stream that it tells, and no other. */
+/* To tell one stream may end it, and others with it: each goes back to the list before it is told. */
 static void tell_all(struct reactor *reactor, unsigned kinds, const char *method, struct span uri)
 {
-    struct link *list = reactor_listeners(reactor);
-    for (struct link *link = list->next, *next = link->next; link != list; link = next, next = link->next) {
-        struct listen *listen = CONTAINER_OF(link, struct listen, link);
+    struct link *list = reactor_listeners(reactor), untold;
+    link_move(&untold, list);
+    while (!link_alone(&untold)) {
+        struct listen *listen = CONTAINER_OF(untold.next, struct listen, link);
+        link_remove(&listen->link);
+        link_append(list, &listen->link);
         if (uri.size ? watches(listen, uri) : (listen->kinds & kinds) != 0)
             tell(listen, method, uri);
     }
@@ -270,23 +274,30 @@ static void announce_to_sessions(struct gateway *gateway, const char *method, st
         session_table_notify(gateway, uri, text_span(&message));
 }
 
+static int announce_to_streams(struct reactor *reactor, unsigned kinds, struct span uri)
+{
+    struct announcement *announcement = calloc(1, sizeof(*announcement) + uri.size + 1);
+    if (!announcement)
+        return -ENOMEM;
+    announcement->reactor = reactor;
+    announcement->kinds = kinds;
+    announcement->uri_size = uri.size;
+    if (uri.size)
+        memcpy(announcement->uri, uri.at, uri.size);
+    reactor_post(reactor, &announcement->post, announce_here);
+    return 0;
+}
+
 int subscriptions_announce(struct gateway *gateway, unsigned kinds, struct span uri)
 {
-    for (unsigned i = 0; i < gateway->reactors; i++) {
-        struct announcement *announcement = calloc(1, sizeof(*announcement) + uri.size + 1);
-        if (!announcement)
-            return -ENOMEM;
-        announcement->reactor = gateway->reactor[i];
-        announcement->kinds = kinds;
-        announcement->uri_size = uri.size;
-        if (uri.size)
-            memcpy(announcement->uri, uri.at, uri.size);
-        reactor_post(gateway->reactor[i], &announcement->post, announce_here);
-    }
+    int r = 0;
+    for (unsigned i = 0; i < gateway->reactors; i++)
+        if (announce_to_streams(gateway->reactor[i], kinds, uri) < 0)
+            r = -ENOMEM;
     if (uri.size)
         announce_to_sessions(gateway, "notifications/resources/updated", uri);
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
         if (kinds & changes[i].kinds)
             announce_to_sessions(gateway, changes[i].method, (struct span){0});
-    return 0;
+    return r;
 }

@@ -12,5 +12,6 @@ void subscriptions_remove(struct exchange *exchange);
 /* Ends all streams of this reactor gracefully, each with its completion result. On the reactor. */
 void subscriptions_end_all(struct reactor *reactor);
 
-/* The lists of these kinds (1 << item_kind) have changed; or the resource `uri`. Any thread. 0 or -ENOMEM. */
+/* The lists of these kinds (1 << item_kind) have changed; or the resource `uri`. Any thread. 0, or -ENOMEM: not
+   everybody was told. */
 MUST_USE int subscriptions_announce(struct gateway *gateway, unsigned kinds, struct span uri);

@@ -16,6 +16,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#define TOO_LARGE "{\"code\":-32603,\"message\":\"The result is too large to be kept for a task\"}"
+
 enum task_status { TASK_WORKING, TASK_INPUT_REQUIRED, TASK_COMPLETED, TASK_FAILED, TASK_CANCELLED };
 static const char *const status_names[] = {"working", "input_required", "completed", "failed", "cancelled"};
 
@@ -81,6 +83,7 @@ static struct task *make(struct gateway *gateway, struct call *call, uint64_t tt
         return NULL;
     task->references = 2; /* the table's and the caller's */
     task->gateway = gateway;
+    ttl_ms = MIN(ttl_ms, TASK_MAX_TTL_MS);
     task->created_ms = task->updated_ms = clock_wall_ms();
     task->expires_ms = clock_now_ms() + ttl_ms;
     task->ttl_ms = ttl_ms;
@@ -129,6 +132,7 @@ static struct task *find(struct gateway *gateway, struct span id)
 static void take_out(struct task *task)
 {
     HASH_DEL(task->gateway->tasks->tasks, task);
+    task->hh.tbl = NULL;
     quota_give(&task->gateway->quotas, QUOTA_TASKS, 1);
 }
 
@@ -140,6 +144,18 @@ static void drop(struct task *task)
         call_unref(call);
     }
     task_unref(task);
+}
+
+void task_forget(struct task *task)
+{
+    lock(task);
+    bool kept = task->hh.tbl != NULL;
+    if (kept)
+        take_out(task);
+    task->status = TASK_CANCELLED;
+    unlock(task);
+    if (kept)
+        drop(task);
 }
 
 void task_table_sweep(struct gateway *gateway)
@@ -217,11 +233,9 @@ static void finish_with(struct task *task, enum task_status status, struct span 
             text_add(&task->outcome, result);
         else
             add_error(&task->outcome, code, message, result);
-        if (task->outcome.error) { /* no result that is honest fits: say so */
-            text_clear(&task->outcome);
+        if (task->outcome.error) { /* no result that is honest fits: TOO_LARGE says so */
+            text_done(&task->outcome);
             status = TASK_FAILED;
-            add_error(&task->outcome, error_row(ERROR_INTERNAL)->code[ERA_MODERN],
-                      SPAN("The result is too large to be kept for a task"), (struct span){0});
         }
         call = finish(task, status);
     }
@@ -239,16 +253,21 @@ void task_fail(struct task *task, int code, struct span message, struct span dat
     finish_with(task, TASK_FAILED, data, code, message);
 }
 
-void task_ask(struct task *task, struct span requests)
+int task_ask(struct task *task, struct span requests)
 {
+    int r = 0;
     lock(task);
     if (running(task)) {
         text_clear(&task->requests);
         text_add(&task->requests, requests);
+        r = task->requests.error;
+    }
+    if (running(task) && r == 0) {
         task->status = TASK_INPUT_REQUIRED;
         task->updated_ms = clock_wall_ms();
     }
     unlock(task);
+    return r;
 }
 
 /* ---- what clients see ---- */
@@ -273,6 +292,14 @@ void task_add_state(struct text *out, struct task *task)
     unlock(task);
 }
 
+/* With the lock held. An outcome that could not be kept is empty, and has failed. */
+static struct span shown(const struct task *task)
+{
+    static const struct span too_large = {TOO_LARGE, sizeof(TOO_LARGE) - 1};
+    struct span text = text_span(task->status == TASK_INPUT_REQUIRED ? &task->requests : &task->outcome);
+    return text.size ? text : too_large;
+}
+
 /* SEP-2663, DetailedTask. With the lock held. */
 static void add_detailed(struct text *out, const struct task *task)
 {
@@ -285,7 +312,7 @@ static void add_detailed(struct text *out, const struct task *task)
     add_members(out, task);
     if (member) {
         text_addf(out, ",\"%s\":", member);
-        text_add(out, text_span(task->status == TASK_INPUT_REQUIRED ? &task->requests : &task->outcome));
+        text_add(out, shown(task));
     }
     text_add_char(out, '}');
 }
@@ -320,7 +347,7 @@ void task_get(struct exchange *exchange)
     lock(task);
     add_detailed(&state, task);
     unlock(task);
-    exchange_reply_result(exchange, RESULT_COMPLETE, text_span(&state));
+    exchange_reply_result(exchange, RESULT_COMPLETE, state.error ? (struct span){0} : text_span(&state));
     task_unref(task);
 }
 

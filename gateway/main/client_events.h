@@ -8,9 +8,9 @@ enum { CLIENT_EVENTS_MAX_ID_BYTES = 1024, CLIENT_EVENTS_MAX_RETRY_MS = 10000 };
 struct client_events {
     struct text line;
     struct text data;
-    struct text id;   /* the last event id that came */
+    struct text id;    /* the last event id that came */
     unsigned retry_ms; /* 0: none came */
-    bool message;     /* the event under way is a "message" */
+    bool message;      /* the event under way is a "message" */
     bool after_return;
     bool begun;
     int (*take)(void *context, struct span data);

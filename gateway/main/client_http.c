@@ -15,7 +15,7 @@ struct client_http {
 
 /* ---- making ---- */
 
-static int check_url(const char *url, struct text *problem)
+int client_http_check_url(const char *url, struct text *problem)
 {
     char *scheme = NULL;
     CURLU *parts = curl_url();
@@ -34,11 +34,8 @@ static int check_url(const char *url, struct text *problem)
     return problem->size > 0 ? CLIENT_FAILED : problem->error;
 }
 
-int client_http_new(const struct client_http_settings *settings, struct client_http **ret_http, struct text *problem)
+int client_http_new(const struct client_http_settings *settings, struct client_http **ret_http)
 {
-    int result = check_url(settings->url, problem);
-    if (result != 0)
-        return result;
     struct client_http *http = calloc(1, sizeof(*http));
     if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         free(http);
@@ -148,7 +145,7 @@ static void set_options(const struct client_http *http, struct transfer *transfe
 {
     CURL *easy = transfer->easy;
     const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL itself, and curl's command, have it */
-    curl_easy_reset(easy); /* keeps the connection */
+    curl_easy_reset(easy);                             /* keeps the connection */
     (void)curl_easy_setopt(easy, CURLOPT_URL, http->settings.url);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

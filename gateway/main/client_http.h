@@ -7,7 +7,8 @@ struct client_http;
 struct curl_slist;
 
 enum {
-    CLIENT_FAILED = 1, /* outcome of all client_* modules: it did not work, and `problem` has a sentence that says why */
+    CLIENT_FAILED =
+        1, /* outcome of all client_* modules: it did not work, and `problem` has a sentence that says why */
     CLIENT_HTTP_VALUE_BYTES = 1024,
     CLIENT_CONNECT_MS = 10000,
 };
@@ -19,9 +20,10 @@ struct client_http_settings {
     uint64_t timeout_ms; /* of one request, to the end of its answer */
 };
 
-/* Borrows the settings' texts. 0, CLIENT_FAILED (the URL), or -ENOMEM. */
-MUST_USE int client_http_new(const struct client_http_settings *settings, struct client_http **ret_http,
-                             struct text *problem);
+/* 0, CLIENT_FAILED: no URL, or not of http or https; or -ENOMEM. */
+MUST_USE int client_http_check_url(const char *url, struct text *problem);
+/* Borrows the settings' texts; the URL has been checked. 0 or -ENOMEM. */
+MUST_USE int client_http_new(const struct client_http_settings *settings, struct client_http **ret_http);
 void client_http_free(struct client_http *http);
 
 /* What is known once the first piece of the body is there. Texts are cut to fit. */

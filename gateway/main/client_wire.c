@@ -101,13 +101,23 @@ static int bad_json(struct receiver *receiver, struct span json, const char *rea
     return CLIENT_FAILED;
 }
 
+int client_wire_value(struct span json, struct span *ret_raw)
+{
+    struct json_cursor cursor;
+    int reason = json_cursor_init(&cursor, json, MAX_DEPTH);
+    if (reason == 0)
+        reason = json_cursor_value(&cursor, ret_raw);
+    return reason == 0 ? json_cursor_finish(&cursor) : reason;
+}
+
 static int take_json(struct receiver *receiver, struct span json)
 {
     struct json_object *message = NULL;
-    int reason = json_check(json, MAX_DEPTH);
+    struct span raw;
+    int reason = client_wire_value(json, &raw);
     if (reason != 0)
         return bad_json(receiver, json, json_reason(reason));
-    int result = json_tree(span_trim(json), &message);
+    int result = json_tree(raw, &message);
     if (result != 0)
         return result;
     result = json_object_is_type(message, json_type_object) ? take_message(receiver, message)
@@ -207,19 +217,16 @@ static int follow(struct receiver *receiver, struct client_http_answer *answer)
     return result;
 }
 
-int client_wire_send(struct client_wire *wire, struct span message, int64_t id, struct curl_slist *fields,
+int client_wire_send(struct client_wire *wire, struct span message, int64_t id, struct curl_slist **fields,
                      struct client_reply *ret_reply, struct text *problem)
 {
-    struct receiver receiver = {
-        .wire = wire, .id = id, .body = TEXT(CLIENT_WIRE_MAX_ANSWER_BYTES), .problem = problem};
+    struct receiver receiver = {.wire = wire, .id = id, .body = TEXT(CLIENT_WIRE_MAX_ANSWER_BYTES), .problem = problem};
     struct client_http_answer answer = {0};
-    CLEANUP(client_http_done_fields) struct curl_slist *all = NULL;
-    int result = add_post_fields(wire, &all);
-    for (struct curl_slist *field = fields; field && result == 0; field = client_http_next_field(field))
-        result = client_http_copy_field(&all, field);
+    int result = add_post_fields(wire, fields);
     client_events_init(&receiver.events, CLIENT_WIRE_MAX_ANSWER_BYTES, take_event, &receiver);
     if (result == 0)
-        result = transfer(&receiver, &(struct client_http_request){"POST", message, all, receive, &receiver}, &answer);
+        result =
+            transfer(&receiver, &(struct client_http_request){"POST", message, *fields, receive, &receiver}, &answer);
     if (result == 0 && id != 0)
         result = follow(&receiver, &answer);
     client_events_done(&receiver.events);

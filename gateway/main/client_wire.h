@@ -10,6 +10,9 @@ enum {
     CLIENT_WIRE_MAX_RESUMES = 1000,
 };
 
+/* The one value in a JSON text, without the blanks around it: 0, or an outcome of json.h. */
+MUST_USE int client_wire_value(struct span json, struct span *ret_raw);
+
 struct client_wire {
     struct client_http *http; /* borrowed */
     uint64_t timeout_ms;
@@ -26,10 +29,11 @@ struct client_reply {
     struct json_object *message; /* the JSON-RPC response, the caller's; NULL: none came */
 };
 
-/* Posts a request with this id (0: a notification) and waits for its response. Requests that the server makes meanwhile
+/* Posts a request with this id (0: a notification) and waits for its response. `fields` has those that only this
+   request wants, the others are added. Requests that the server makes meanwhile
    are answered: ping as it must be, others with "method not found". 0, whatever HTTP status and message came;
    CLIENT_FAILED, or -ENOMEM. */
-MUST_USE int client_wire_send(struct client_wire *wire, struct span message, int64_t id, struct curl_slist *fields,
+MUST_USE int client_wire_send(struct client_wire *wire, struct span message, int64_t id, struct curl_slist **fields,
                               struct client_reply *ret_reply, struct text *problem);
 /* Ends the session, if there is one (2025-11-25, basic/transports, "Session Management"). */
 void client_wire_end(struct client_wire *wire);

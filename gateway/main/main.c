@@ -22,9 +22,11 @@ static const struct command commands[] = {
      serve_command},
     {"check", "FILE", "say every mistake of a configuration, with its place", check_command},
     {"options", "", "list every option: type, bounds, default, environment variable", options_command},
-    {"tools", "URL [--header 'NAME: VALUE']...", "list the tools that a server at URL offers", client_tools},
-    {"call", "URL TOOL [JSON] [--era auto|modern|legacy] [--header 'NAME: VALUE']...",
-     "call one of them with a JSON object of arguments", client_call},
+    {"tools", "URL [OPTION]...", "list the tools that a server at URL (http or https) offers", client_tools},
+    {"call", "URL TOOL [JSON] [OPTION]...",
+     "call one of them with a JSON object of arguments\n"
+     "options of both: --header 'NAME: VALUE', --era auto|modern|legacy, --timeout SECONDS (60), --json",
+     client_call},
     {"version", "", "say which weir this is", version_command},
     {"help", "", "say this", help_command},
 };

@@ -1,4 +1,4 @@
-/* Reads the value of an Mcp-Name or Mcp-Param-* field. Pure; any thread. */
+/* Reads and writes the value of an Mcp-Name or Mcp-Param-* field. Pure; any thread. */
 #include "gateway/mcp/header_value.h"
 
 #include <errno.h>
@@ -30,12 +30,17 @@ static bool is_utf8(struct span text)
     return true;
 }
 
+static bool is_encoded(struct span value)
+{
+    return value.size >= PREFIX.size + SUFFIX.size && span_starts(value, PREFIX) && span_ends(value, SUFFIX);
+}
+
 int header_value_decode(struct span value, struct text *out)
 {
     value = span_trim(value);
     if (!is_field_value(value))
         return -EINVAL;
-    if (value.size < PREFIX.size + SUFFIX.size || !span_starts(value, PREFIX) || !span_ends(value, SUFFIX)) {
+    if (!is_encoded(value)) {
         text_add(out, value);
         return out->error;
     }
@@ -47,4 +52,16 @@ int header_value_decode(struct span value, struct text *out)
         result = -EINVAL;
     }
     return result;
+}
+
+void header_value_encode(struct span value, struct text *out)
+{
+    bool looks_encoded = span_starts(value, PREFIX) && span_ends(value, SUFFIX); /* to any reader, overlapping too */
+    if (is_field_value(value) && span_trim(value).size == value.size && !looks_encoded) {
+        text_add(out, value);
+        return;
+    }
+    text_add(out, PREFIX);
+    base64_encode(BASE64_STANDARD, value, out);
+    text_add(out, SUFFIX);
 }

@@ -76,12 +76,40 @@ static void test_room(void **state UNUSED)
     assert_int_equal(header_value_decode(SPAN("=?base64?SGVsbG8=?="), &out), -EMSGSIZE);
 }
 
+static void test_encode(void **state UNUSED)
+{
+    static const struct {
+        const char *value, *encoded, *comment;
+    } cases[] = {
+        {"us-west1", "us-west1", "plain ASCII"},
+        {"a b\tc", "a b\tc", "blanks inside"},
+        {"", "", "nothing"},
+        {"Hello, \xe4\xb8\x96\xe7\x95\x8c", "=?base64?SGVsbG8sIOS4lueVjA==?=", "not ASCII"},
+        {" padded ", "=?base64?IHBhZGRlZCA=?=", "blanks around it"},
+        {"line1\nline2", "=?base64?bGluZTEKbGluZTI=?=", "a line feed"},
+        {"a\x7f", "=?base64?YX8=?=", "delete"},
+        {"=?base64?literal?=", "=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=", "looks encoded"},
+        {"=?base64?=", "=?base64?PT9iYXNlNjQ/PQ==?=", "looks encoded to a reader that lets them overlap"},
+        {"=?base64?x", "=?base64?x", "without a suffix"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(text_done) struct text encoded = TEXT(100);
+        CLEANUP(text_done) struct text decoded = TEXT(100);
+        header_value_encode(span_of(cases[i].value), &encoded);
+        if (encoded.error || !span_is(text_span(&encoded), cases[i].encoded))
+            fail_msg("%s: %.*s", cases[i].comment, SPAN_PRINT(text_span(&encoded)));
+        assert_int_equal(header_value_decode(text_span(&encoded), &decoded), 0);
+        assert_true(span_is(text_span(&decoded), cases[i].value));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_nul),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_encode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,12 +23,12 @@ enum {
        is cleared has to be in the cache first: twice the memory costs a tenth of a request. */
     HTTP_REQUEST_MEMORY = 16 * 1024,
     HTTP_LARGE_MEMORY = 32 * 1024, /* after a large first head (tokens): its connection's others will be large, too */
-    HTTP_STREAM_MEMORY = 8 * 1024, /* there may be thousands */
+    HTTP_STREAM_MEMORY = 6 * 1024, /* there may be thousands */
     HTTP_PEEK_BYTES = 3 * 1024,    /* a head beyond this is large */
     HTTP_SPARE_REQUESTS = 64,      /* kept for reuse, per reactor */
     HTTP_SPARE_BODY = 4 * 1024,    /* a spare keeps a body buffer up to this */
     HTTP_FIRST_BODY = 16 * 1024,   /* the most that a Content-Length alone makes us allocate */
-    HTTP_STREAM_BLOCK = 512,       /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
+    HTTP_STREAM_BLOCK = 128,       /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
     HTTP_KEEP_ALIVE_MS = 15000,    /* silence on a stream before a comment */
     HTTP_SESSION_ID_BYTES = 64,    /* longer ones than any we make are cut, and so unknown */
     HTTP_MAX_TURNS = 8,            /* runs of a daemon before the loop gets its turn again */

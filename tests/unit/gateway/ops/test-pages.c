@@ -1,5 +1,5 @@
 /* Unit tests of gateway/ops/pages.h. */
-#include "observed.h"
+#include "tests/unit/gateway/ops/observed.h"
 
 #include "gateway/ops/pages.h"
 

@@ -1,5 +1,5 @@
 /* Unit tests of gateway/ops/status.h: the page read back by json-c. */
-#include "observed.h"
+#include "tests/unit/gateway/ops/observed.h"
 
 #include <json-c/json.h>
 

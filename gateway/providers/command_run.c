@@ -160,7 +160,7 @@ static void add_item(struct text *json, struct span text)
 /* The last lines of standard error; a first line that lost its beginning is not shown. */
 static struct span last_errors(const struct command_run *run)
 {
-    const char *end = run->errors + run->error_bytes, *start = end;
+    const char *end = run->errors + run->error_bytes, *start;
     unsigned lines = 0;
     while (end > run->errors && (end[-1] == '\n' || end[-1] == '\r'))
         end--;

@@ -6,7 +6,11 @@
 
 #include "gateway/mcp/json.h"
 
-enum { TEMPLATE_MAX_DEPTH = 128 };
+enum {
+    TEMPLATE_MAX_DEPTH = 128,
+    SHOWN_BYTES = 100, /* of what people wrote, in a refusal */
+    REASON_BYTES = 512,
+};
 
 struct piece {
     char *literal;  /* or NULL: a placeholder */
@@ -82,7 +86,7 @@ static int add_placeholder(struct entry *entry, struct span name, struct span pr
         text_addf(problem,
                   "{%.*s} is no property of input_schema: add it there, or write {{ and }} for braces that are meant "
                   "as they are",
-                  SPAN_PRINT(name));
+                  (int)MIN(name.size, SHOWN_BYTES), name.at);
         return -EINVAL;
     }
     if (!span_absent(fallback) && fallback.at[0] != 'n') {
@@ -170,7 +174,7 @@ static int compile_entries(struct command_template *template, const struct name_
                            struct text *problem)
 {
     for (size_t i = 0; i < run->count; i++) {
-        CLEANUP(text_done) struct text reason = TEXT(problem->max_bytes);
+        CLEANUP(text_done) struct text reason = TEXT(REASON_BYTES);
         int r = compile_entry(&template->entry[template->entries++], span_of(run->name[i]), properties, &reason);
         if (r == -EINVAL)
             text_addf(problem, "run[%zu] \"%.100s\": %.*s", i, run->name[i],
@@ -247,7 +251,7 @@ static struct span value_of(const struct piece *piece, struct span arguments)
 
 static int refuse(struct text *problem, const char *name, const char *why)
 {
-    text_addf(problem, "/%s: %s", name, why);
+    text_addf(problem, "/%.*s: %s", SHOWN_BYTES, name, why);
     return COMMAND_TEMPLATE_REFUSED;
 }
 

@@ -100,7 +100,7 @@ int definition_add_members(struct json_object *definition, const char *json, str
     json_object_object_foreach(members, key, value)
     {
         if (json_object_object_get_ex(definition, key, NULL)) {
-            text_addf(problem, "`more` repeats the member \"%s\": say it once", key);
+            text_addf(problem, "`more` repeats the member \"%.100s\": say it once", key);
             return -EINVAL;
         }
         if (json_object_object_add(definition, key, json_object_get(value)) < 0) { /* NULL is JSON's null */

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
@@ -140,13 +141,32 @@ static int module_new(const struct module_settings *settings, struct module_regi
     return 0;
 }
 
-/* dlopen() would look for a bare name in the system's library folders. */
-static void *open_library(const char *path)
+/* `path` with a folder in front, since dlopen() looks for a bare name in the system's, and unlike all names before:
+   dlopen() takes a name that it knows for the file it knows, though another may have been moved there since. The number
+   goes in as steps that lead nowhere. */
+static void add_name(struct text *name, const char *path, unsigned number)
 {
-    if (strchr(path, '/'))
-        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    CLEANUP_FREE char *here = NULL;
-    return asprintf(&here, "./%s", path) < 0 ? NULL : dlopen(here, RTLD_NOW | RTLD_LOCAL);
+    const char *slash = strrchr(path, '/');
+    const char *file = slash ? slash + 1 : path;
+    struct span folder = slash ? (struct span){path, (size_t)(file - path)} : SPAN("./");
+    text_add(name, folder);
+    for (; number > 0; number >>= 1)
+        text_add(name, number & 1 ? SPAN(".//") : SPAN("./"));
+    text_add(name, span_of(file));
+    text_terminate(name);
+}
+
+static void *open_library(struct module *module)
+{
+    CLEANUP(text_done) struct text name = TEXT(PATH_MAX);
+    add_name(&name, module->path, 0);
+    void *known = name.error ? NULL : dlopen(name.at, RTLD_LAZY | RTLD_NOLOAD);
+    if (known) {
+        dlclose(known);
+        text_clear(&name);
+        add_name(&name, module->path, ++module->registry->reloads);
+    }
+    return name.error ? NULL : dlopen(name.at, RTLD_NOW | RTLD_LOCAL);
 }
 
 static int open_module(struct module *module, struct text *problem)
@@ -155,7 +175,7 @@ static int open_module(struct module *module, struct text *problem)
         text_addf(problem, "cannot be opened: %s: build the module, or correct its path", strerror(errno));
         return -EINVAL;
     }
-    module->library = open_library(module->path);
+    module->library = open_library(module);
     if (!module->library) {
         const char *reason = dlerror();
         text_addf(problem, "cannot be loaded: %.600s: build it as a shared object for this machine (cc -shared -fPIC)",
@@ -191,9 +211,9 @@ static int check_exported(const struct weir_module *exported, struct text *probl
 static int refuse_start(struct module *module, int r, const char *reason, struct text *problem)
 {
     if (reason[0])
-        text_addf(problem, "start() refused: %s", reason);
+        text_addf(problem, "start() refused: %.900s", reason);
     else if (module->refusal[0])
-        text_addf(problem, "start() refused: %s", module->refusal);
+        text_addf(problem, "start() refused: %.900s", module->refusal);
     else
         text_addf(problem, "start() returned %d without a reason: let it write one sentence into its `problem`", r);
     return -EINVAL;

@@ -17,6 +17,7 @@ struct module_registry {
     pthread_cond_t stopped;
     size_t running;
     _Atomic size_t rounds;
+    unsigned reloads; /* of files whose names were known; the loading thread's */
 };
 void module_registry_init(struct module_registry *registry);
 /* Waits until no module runs. False: some still do after that time, and the registry must stay where it is. */

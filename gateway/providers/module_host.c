@@ -56,7 +56,7 @@ static int apply_change(const struct module_change *change, struct catalogue_bui
     if (r < 0)
         item_unref(change->item);
     if (r == -EEXIST)
-        text_addf(problem, "there is a %s \"%s\" already: rename one of the two", kind_names[change->kind],
+        text_addf(problem, "there is a %s \"%.500s\" already: rename one of the two", kind_names[change->kind],
                   change->key);
     if (r == -ENOSPC)
         text_addf(problem, "the catalogue is full: it holds at most %d items of a kind", CATALOGUE_MAX_ITEMS);

@@ -204,7 +204,7 @@ int providers_prepare(struct providers *providers, const struct settings *settin
     if (!change)
         return -ENOMEM;
     change->providers = providers;
-    change->problem = TEXT(DEFINITION_MAX_PROBLEM_BYTES);
+    change->problem = TEXT(LABEL_BYTES + DEFINITION_MAX_PROBLEM_BYTES);
     int r = add_rows(change, settings, problem);
     if (r < 0) {
         providers_abandon(change);

@@ -149,6 +149,47 @@ static void test_modules_come_and_go(void **state)
     journal_close(&journal);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    char command[2 * PATH_MAX + 16];
+    snprintf(command, sizeof(command), "cp '%s' '%s.new' && mv '%s.new' '%s'", from, to, to, to);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): our own paths */
+}
+
+/* A new build is moved over the old file, several times, while a call still runs in the old one. */
+static void test_new_file_under_the_old_name(void **state)
+{
+    char folder[] = "/tmp/weir-test-XXXXXX", path[64];
+    char *example = fixture("example"), *probe = fixture("probe");
+    struct served served;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/handlers.so", folder);
+    copy_file(probe, path);
+    served_init(&served);
+    served.module[0] = (struct module_settings){.path = strdup(path)};
+    served.settings.modules = 1;
+    served_start(&served);
+    struct asked *held = ask_tool(&served, "hold", "{}");
+    assert_tool(&served, "tell", "{}", "name=tell");
+    for (unsigned round = 0; round < 3; round++) {
+        copy_file(example, path);
+        assert_int_equal(reload(&served), 0);
+        assert_tool(&served, "count_words", "{\"text\":\"a b\"}", "2 words");
+        assert_null(find_tool(&served, "tell").provider);
+        copy_file(probe, path);
+        assert_int_equal(reload(&served), 0);
+        assert_tool(&served, "tell", "{}", "name=tell");
+    }
+    hang_up(held);
+    asked_free(held);
+    served_stop(&served);
+    unlink(path);
+    rmdir(folder);
+    free(example);
+    free(probe);
+}
+
 static void test_what_a_module_added_goes_with_it(void **state)
 {
     struct served served;
@@ -169,9 +210,9 @@ static void test_what_a_module_added_goes_with_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_stays_keeps_its_place),       cmocka_unit_test(test_what_changed_is_exchanged),
-        cmocka_unit_test(test_refused_change_changes_nothing),   cmocka_unit_test(test_modules_come_and_go),
-        cmocka_unit_test(test_what_a_module_added_goes_with_it),
+        cmocka_unit_test(test_what_stays_keeps_its_place),     cmocka_unit_test(test_what_changed_is_exchanged),
+        cmocka_unit_test(test_refused_change_changes_nothing), cmocka_unit_test(test_modules_come_and_go),
+        cmocka_unit_test(test_new_file_under_the_old_name),    cmocka_unit_test(test_what_a_module_added_goes_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,5 +11,5 @@ enum exit_status {
 int serve_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int options_command(int argc, char **argv);
-int client_tools(int argc, char **argv) __attribute__((weak));
-int client_call(int argc, char **argv) __attribute__((weak));
+int client_tools(int argc, char **argv);
+int client_call(int argc, char **argv);

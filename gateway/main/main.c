@@ -31,17 +31,21 @@ static const struct command commands[] = {
     {"help", "", "say this", help_command},
 };
 
+static void print_command(FILE *out, const struct command *command)
+{
+    struct span rest = span_of(command->help);
+    (void)fprintf(out, "  weir %s%s%s\n", command->name, *command->arguments ? " " : "", command->arguments);
+    while (!span_absent(rest)) {
+        struct span line = span_cut(&rest, '\n');
+        (void)fprintf(out, "      %.*s\n", SPAN_PRINT(line));
+    }
+}
+
 static void print_usage(FILE *out)
 {
     (void)fprintf(out, "usage: weir COMMAND [ARGUMENT...]\n\n");
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        struct span rest = span_of(commands[i].help);
-        (void)fprintf(out, "  weir %s %s\n", commands[i].name, commands[i].arguments);
-        while (!span_absent(rest)) {
-            struct span line = span_cut(&rest, '\n');
-            (void)fprintf(out, "      %.*s\n", SPAN_PRINT(line));
-        }
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        print_command(out, &commands[i]);
     (void)fprintf(out, "\nExit status: 0 done, 1 failed, 2 wrong usage or configuration.\n");
 }
 
@@ -69,14 +73,26 @@ static const char *command_name(const char *word)
     return strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0 ? "version" : word;
 }
 
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? command_name(argv[1]) : "";
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (strcmp(commands[i].name, name) == 0 && commands[i].run)
-            return commands[i].run(argc - 1, argv + 1);
-    if (argc > 1)
-        (void)fprintf(stderr, "weir: there is no command %s\n", argv[1]);
-    print_usage(stderr);
-    return EXIT_USAGE;
+    const struct command *command = argc > 1 ? find_command(command_name(argv[1])) : NULL;
+    if (!command) {
+        if (argc > 1)
+            (void)fprintf(stderr, "weir: there is no command %s\n", argv[1]);
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+        print_command(stdout, command);
+        return EXIT_DONE;
+    }
+    return command->run(argc - 1, argv + 1);
 }

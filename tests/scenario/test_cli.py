@@ -48,7 +48,12 @@ class Usage(unittest.TestCase):
             done = run(word)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             for command in ("serve", "check", "options", "tools", "call", "version"):
-                self.assertIn(f"\n  weir {command} ", done.stdout)
+                self.assertRegex(done.stdout, rf"(?m)^  weir {command}( |$)")
+
+    def test_help_of_a_command(self):
+        done = run("serve", "--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith("  weir serve [--config FILE]"))
 
     def test_version(self):
         for word in ("version", "--version"):

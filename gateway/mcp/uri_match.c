@@ -195,7 +195,7 @@ static bool match_from(struct matcher *matcher, size_t part, size_t place)
 static bool decode(struct span raw, struct uri_match *match, size_t *used, struct span *ret_value)
 {
     char *start = match->bytes + *used, *at = start;
-    for (size_t i = 0; i < raw.size; i++, at++) {
+    for (size_t i = 0; !span_absent(raw) && i < raw.size; i++, at++) {
         *at = raw.at[i];
         if (*at == '%') {
             *at = (char)(uri_hex_value(raw.at[i + 1]) * 16 + uri_hex_value(raw.at[i + 2]));
@@ -222,7 +222,7 @@ static bool read_named(const struct uri_template *uri_template, const struct uri
     while (!span_absent(region)) {
         struct span value = span_cut(&region, part->how->separator);
         size_t i = part->first_variable + find_named(uri_template, part, span_cut(&value, '='));
-        if (!decode(span_absent(value) ? SPAN("") : value, match, used, &match->variables[i].value))
+        if (!decode(value, match, used, &match->variables[i].value))
             return false;
     }
     return true;

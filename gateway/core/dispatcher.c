@@ -69,15 +69,35 @@ static void dispatch_request(struct exchange *exchange)
     methods[exchange->method](exchange);
 }
 
+/* A modern client without a stream per request cancels by id (basic/patterns/cancellation, "Transport-Specific
+ * Cancellation"). */
+static void cancel_by_id(struct exchange *exchange, struct span id)
+{
+    struct link *list = reactor_exchanges(exchange->reactor);
+    for (struct link *link = list->next; link != list; link = link->next) {
+        struct exchange *other = CONTAINER_OF(link, struct exchange, link);
+        if (other->connection != exchange->connection || other->era != ERA_MODERN || !other->counted ||
+            !envelope_id_equal(other->envelope.id, id))
+            continue;
+        counter_add(exchange_counters(exchange), COUNTER_CANCELLED, 1);
+        exchange_reply_cancelled(other); /* takes its call, or its subscription, with it */
+        return;
+    }
+}
+
 /* Over HTTP a modern client sends no notifications; those that come are accepted and mean nothing
    (basic/transports/streamable-http, "Sending Messages"). */
 static void dispatch_notification(struct exchange *exchange)
 {
+    const struct envelope_member *id = exchange_member(exchange, MEMBER_REQUEST_ID);
     exchange->method = method_find(exchange->envelope.method, exchange->era);
-    if (exchange->era == ERA_LEGACY)
+    if (exchange->era == ERA_LEGACY) {
         legacy_notification(exchange);
-    else
-        exchange_reply_empty(exchange);
+        return;
+    }
+    if (exchange->method == METHOD_CANCELLED && exchange->connection && !span_absent(id->raw) && !id->wrong_type)
+        cancel_by_id(exchange, id->raw);
+    exchange_reply_empty(exchange);
 }
 
 void dispatch_envelope(struct exchange *exchange)

@@ -5,8 +5,9 @@
        front                              core
        exchange_init(), fields set   →
        dispatch_message()            →    reads, checks, finds the handler
-                                     ←    ops->send()   any number: notifications, requests to a legacy client, stream
-   events ←    ops->reply()  exactly once, unless the client went away first exchange_gone() if it did     →
+                                     ←    ops->send()   any number: notifications, requests, stream events
+                                     ←    ops->reply()  exactly once, unless the client went away first
+       exchange_gone() if it did     →
        exchange_unref()              →
                                      ←    ops->release()  when nobody refers to it any more
 */
@@ -45,7 +46,8 @@ struct front_ops {
     const char *name;        /* "http" */
     bool has_headers;        /* the modern era's Mcp-* headers exist and are checked */
     bool has_event_ids;      /* streams carry event ids: legacy streams can be resumed */
-    bool connection_session; /* a legacy session belongs to the connection and not to a header */
+    bool connection_session; /* a legacy session belongs to the connection and not to a header, and requests are
+                                cancelled by notifications/cancelled in either era: the front sets `connection` */
     bool legacy_only;        /* elements of a batch: the modern era has none */
     /* The first header field of that name (any case), trimmed; absent if there is none. Borrowed from the exchange. */
     struct span (*header)(struct exchange *exchange, const char *name);
@@ -74,6 +76,8 @@ struct exchange {
     struct span message; /* what came, one JSON-RPC message or a batch; must stay as it is until release */
     struct span
         session_id; /* Mcp-Session-Id; absent: none came. With connection_session the front sets `session` instead. */
+    const void
+        *connection; /* which connection it came by, where requests of one are told apart by their ids; else NULL */
 
     /* Set by exchange_init(). */
     const struct front_ops *ops;

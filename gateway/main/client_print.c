@@ -123,7 +123,8 @@ static void print_other(FILE *out, struct json_object *item)
     struct json_object *resource = json_object_object_get(item, "resource");
     struct json_object *holder = resource ? resource : item;
     struct span data = member(holder, resource ? "blob" : "data");
-    print_part(out, "[", member(item, "type"));
+    struct span type = member(item, "type");
+    print_part(out, "[", type.size > 0 ? type : SPAN("nothing known"));
     print_part(out, ", ", member(holder, "uri"));
     print_part(out, ", ", member(holder, "mimeType"));
     if (data.size > 0)

@@ -23,7 +23,7 @@
 enum {
     PUMP_READ_BYTES = 64 * 1024,   /* most that is carried at once */
     PUMP_FILTER_ROOM = 1024,       /* by so much a filter may lengthen what it is given */
-    PUMP_MAX_QUEUE = 128 * 1024,   /* per direction; it exists only while the receiving end is slow */
+    PUMP_MAX_QUEUE = 256 * 1024,   /* per direction; it exists only while the receiving end is slow */
     PUMP_MAX_FIRST = 64 * 1024,    /* of first_to_inner, and of first_from_outer */
     PUMP_MAX_SWALLOWED = 4 * 1024, /* of the swallowed head */
     PUMP_MAX_LAST = 4 * 1024,      /* last bytes of a filter or of pump_finish() */

@@ -30,8 +30,8 @@ static int raise_descriptors(void)
 int process_prepare(void)
 {
     sigset_t set = our_signals();
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return -errno;
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        return -errno; /* who started us may ignore SIGCHLD: then programs would end without a status */
     int result = -pthread_sigmask(SIG_BLOCK, &set, NULL);
     return result < 0 ? result : raise_descriptors();
 }

@@ -3,13 +3,11 @@
        start ─▶ RUNNING ──exit──────────────────────────▶ reaped ─▶ handles closed ─▶ freed
                    └─ timeout, cancel, too much output ─▶ ENDING (answered; TERM, then KILL) ─exit─▶ reaped …
 
-   The round is answered on leaving RUNNING. Pipes are real pipes, not the socketpairs libuv would make: programs may
-   open /dev/stderr again. Owns the descriptors, the handles, one reference to the call until the answer and one to the
-   provider. */
+   The round is answered on leaving RUNNING. Owns the descriptors, the handles, one reference to the call until the
+   answer and one to the provider. */
 #include "gateway/providers/command_run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "gateway/base/log.h"
 #include "gateway/mcp/errors.h"
 #include "gateway/mcp/json.h"
+#include "gateway/providers/command_process.h"
 
 enum {
     READ_BYTES = 16 * 1024,
@@ -32,9 +31,10 @@ enum run_state {
     RUN_REAPED,  /* the process is gone; handles are closing */
 };
 
-enum stream { STREAM_INPUT, STREAM_OUTPUT, STREAM_ERROR, STREAMS };
+/* What is watched: the standard streams by their numbers, then the process itself. */
+enum watched { STREAM_INPUT, STREAM_OUTPUT, STREAM_ERROR, PROCESS, WATCHED };
 
-struct pipe_end {
+struct watch {
     uv_poll_t poll;
     int fd; /* -1: closed */
 };
@@ -46,9 +46,9 @@ struct command_run {
     struct reactor *reactor;
     enum run_state state;
     unsigned handles; /* open or closing */
-    uv_process_t process;
+    struct command_process process;
     uv_timer_t timer;
-    struct pipe_end stream[STREAMS];
+    struct watch watch[WATCHED];
     bool json_output;
     uint64_t timeout_ms;
     size_t sent; /* of the arguments, to standard input */
@@ -87,9 +87,9 @@ static void close_handle(struct command_run *run, uv_handle_t *handle)
         uv_close(handle, handle_closed);
 }
 
-static void close_stream(struct command_run *run, enum stream which)
+static void unwatch(struct command_run *run, enum watched which)
 {
-    struct pipe_end *end = &run->stream[which];
+    struct watch *end = &run->watch[which];
     if (end->fd < 0)
         return;
     uv_poll_stop(&end->poll);
@@ -100,8 +100,8 @@ static void close_stream(struct command_run *run, enum stream which)
 
 static void close_streams(struct command_run *run)
 {
-    for (unsigned which = 0; which < STREAMS; which++)
-        close_stream(run, which);
+    for (unsigned which = 0; which < PROCESS; which++)
+        unwatch(run, which);
 }
 
 /* ---- answering ----------------------------------------------------------------------------------------------------
@@ -238,12 +238,12 @@ static void answer_output(struct command_run *run)
     answer_json(run, &json);
 }
 
-static void answer_exit(struct command_run *run, int64_t status, int signal_number)
+static void answer_exit(struct command_run *run, int status, int signal_number)
 {
     if (signal_number != 0)
         answer_failuref(run, "%s: ended by signal %d (%s)", run->name, signal_number, strsignal(signal_number));
     else if (status != 0)
-        answer_failuref(run, "%s: exit status %d", run->name, (int)status);
+        answer_failuref(run, "%s: exit status %d", run->name, status);
     else
         answer_output(run);
 }
@@ -251,16 +251,9 @@ static void answer_exit(struct command_run *run, int64_t status, int signal_numb
 /* ---- signals and time ---------------------------------------------------------------------------------------------
  */
 
-/* The group outlives its leader if the program left others behind; it is gone when there are none (ESRCH). */
-static void signal_group(const struct command_run *run, int signal_number)
-{
-    if (run->process.pid > 0)
-        (void)kill(-run->process.pid, signal_number);
-}
-
 static void grace_is_over(uv_timer_t *timer)
 {
-    signal_group(CONTAINER_OF(timer, struct command_run, timer), SIGKILL);
+    command_process_signal(&CONTAINER_OF(timer, struct command_run, timer)->process, SIGKILL);
 }
 
 /* The round has its answer. */
@@ -270,10 +263,10 @@ static void end_group(struct command_run *run)
     close_streams(run);
     if (gateway_phase(gateway_of(run)) >= GATEWAY_DRAINING) {
         uv_timer_stop(&run->timer);
-        signal_group(run, SIGKILL);
+        command_process_signal(&run->process, SIGKILL);
     } else {
         uv_timer_start(&run->timer, grace_is_over, COMMAND_KILL_GRACE_MS, 0);
-        signal_group(run, SIGTERM);
+        command_process_signal(&run->process, SIGTERM);
     }
 }
 
@@ -311,10 +304,10 @@ static void keep_errors(struct command_run *run, const char *bytes, size_t size)
 
 enum { READ_MORE, READ_LATER, READ_END, READ_OVERFLOW };
 
-static int read_once(struct command_run *run, enum stream which)
+static int read_once(struct command_run *run, enum watched which)
 {
     char bytes[READ_BYTES];
-    ssize_t got = read(run->stream[which].fd, bytes, sizeof(bytes));
+    ssize_t got = read(run->watch[which].fd, bytes, sizeof(bytes));
     if (got < 0)
         return errno == EINTR ? READ_MORE : errno == EAGAIN ? READ_LATER : READ_END;
     if (got == 0)
@@ -326,7 +319,7 @@ static int read_once(struct command_run *run, enum stream which)
     return which == STREAM_OUTPUT && run->output.error ? READ_OVERFLOW : READ_MORE;
 }
 
-static int read_stream(struct command_run *run, enum stream which, unsigned reads)
+static int read_stream(struct command_run *run, enum watched which, unsigned reads)
 {
     int outcome = READ_MORE;
     while (outcome == READ_MORE && reads-- > 0)
@@ -344,57 +337,57 @@ static void answer_overflow(struct command_run *run)
                         run->output.max_bytes);
 }
 
-static void readable(struct command_run *run, enum stream which, int status)
+static void readable(struct command_run *run, enum watched which, int status)
 {
     int outcome = read_stream(run, which, READS_PER_TURN);
     if (outcome == READ_OVERFLOW) {
         answer_overflow(run);
         end_group(run);
     } else if (outcome == READ_END || status < 0) {
-        close_stream(run, which);
+        unwatch(run, which);
     }
 }
 
 static void output_readable(uv_poll_t *poll, int status, int events)
 {
     (void)events;
-    readable(CONTAINER_OF(poll, struct command_run, stream[STREAM_OUTPUT].poll), STREAM_OUTPUT, status);
+    readable(CONTAINER_OF(poll, struct command_run, watch[STREAM_OUTPUT].poll), STREAM_OUTPUT, status);
 }
 
 static void errors_readable(uv_poll_t *poll, int status, int events)
 {
     (void)events;
-    readable(CONTAINER_OF(poll, struct command_run, stream[STREAM_ERROR].poll), STREAM_ERROR, status);
+    readable(CONTAINER_OF(poll, struct command_run, watch[STREAM_ERROR].poll), STREAM_ERROR, status);
 }
 
 /* The arguments' bytes are the request's, which lives until the answer; with the answer the stream is closed. */
 static void input_writable(uv_poll_t *poll, int status, int events)
 {
-    struct command_run *run = CONTAINER_OF(poll, struct command_run, stream[STREAM_INPUT].poll);
+    struct command_run *run = CONTAINER_OF(poll, struct command_run, watch[STREAM_INPUT].poll);
     struct span arguments = call_request(run->call)->arguments;
     ssize_t sent = 0;
     (void)events;
     while (status == 0 && run->sent < arguments.size) {
-        sent = write(run->stream[STREAM_INPUT].fd, arguments.at + run->sent, arguments.size - run->sent);
+        sent = write(run->watch[STREAM_INPUT].fd, arguments.at + run->sent, arguments.size - run->sent);
         if (sent < 0 && errno == EAGAIN)
             return;
         if (sent < 0 && errno != EINTR)
             break; /* EPIPE: the program does not read; that is its affair */
         run->sent += sent > 0 ? (size_t)sent : 0;
     }
-    close_stream(run, STREAM_INPUT);
+    unwatch(run, STREAM_INPUT);
 }
 
 /* ---- the process --------------------------------------------------------------------------------------------------
  */
 
 /* What it had written stands in the pipes; nobody else of its group may keep them open. */
-static void answer_after_exit(struct command_run *run, int64_t status, int signal_number)
+static void answer_after_exit(struct command_run *run, int status, int signal_number)
 {
     int outcome = READ_END;
-    if (run->stream[STREAM_OUTPUT].fd >= 0)
+    if (run->watch[STREAM_OUTPUT].fd >= 0)
         outcome = read_stream(run, STREAM_OUTPUT, UINT32_MAX); /* ends at max_output at the latest */
-    if (run->stream[STREAM_ERROR].fd >= 0)
+    if (run->watch[STREAM_ERROR].fd >= 0)
         (void)read_stream(run, STREAM_ERROR, READS_AFTER_EXIT);
     if (outcome == READ_OVERFLOW)
         answer_overflow(run);
@@ -402,90 +395,52 @@ static void answer_after_exit(struct command_run *run, int64_t status, int signa
         answer_exit(run, status, signal_number);
 }
 
-static void process_ended(uv_process_t *process, int64_t status, int signal_number)
+/* The pidfd is readable: the process has ended and is not yet reaped, so its number is still its own. */
+static void process_ended(uv_poll_t *poll, int status, int events)
 {
-    struct command_run *run = CONTAINER_OF(process, struct command_run, process);
-    signal_group(run, SIGKILL);
+    struct command_run *run = CONTAINER_OF(poll, struct command_run, watch[PROCESS].poll);
+    int exit_status, signal_number;
+    (void)status;
+    (void)events;
+    command_process_signal(&run->process, SIGKILL);
+    command_process_reap(&run->process, &exit_status, &signal_number);
     quota_give(&gateway_of(run)->quotas, QUOTA_PROCESSES, 1);
     if (run->state == RUN_RUNNING)
-        answer_after_exit(run, status, signal_number);
+        answer_after_exit(run, exit_status, signal_number);
     run->state = RUN_REAPED;
     close_streams(run);
+    unwatch(run, PROCESS);
     close_handle(run, (uv_handle_t *)&run->timer);
-    close_handle(run, (uv_handle_t *)&run->process);
 }
 
 /* ---- starting -----------------------------------------------------------------------------------------------------
  */
 
-static void close_pair(int pair[2])
+/* Takes `fd` when watch[which].fd is set afterwards. */
+static int watch(struct command_run *run, enum watched which, int fd, int events, uv_poll_cb callback)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        if (pair[i] >= 0)
-            close(pair[i]);
-        pair[i] = -1;
-    }
-}
-
-/* pair[0] is the program's end, pair[1] ours, which does not block; both close on exec. */
-static int open_pair(int pair[2], bool ours_writes)
-{
-    int made[2];
-    if (pipe2(made, O_CLOEXEC) < 0)
-        return -errno;
-    pair[0] = made[ours_writes ? 0 : 1];
-    pair[1] = made[ours_writes ? 1 : 0];
-    return fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-static int spawn(struct command_run *run, const struct command_run_plan *plan, int pairs[STREAMS][2])
-{
-    uv_stdio_container_t stdio[STREAMS];
-    for (unsigned which = 0; which < STREAMS; which++) {
-        stdio[which].flags = pairs[which][0] >= 0 ? UV_INHERIT_FD : UV_IGNORE;
-        stdio[which].data.fd = pairs[which][0];
-    }
-    uv_process_options_t options = {
-        .exit_cb = process_ended,
-        .file = plan->arguments[0],
-        .args = plan->arguments,
-        .env = plan->environment,
-        .cwd = plan->directory,
-        .flags = UV_PROCESS_DETACHED, /* setsid(): its own session and process group */
-        .stdio_count = STREAMS,
-        .stdio = stdio,
-    };
-    int r = uv_spawn(reactor_loop(run->reactor), &run->process, &options);
-    run->handles++; /* it is to be closed in any case */
-    if (r < 0)
-        close_handle(run, (uv_handle_t *)&run->process);
-    return r;
-}
-
-static int watch(struct command_run *run, enum stream which, int fd, int events, uv_poll_cb callback)
-{
-    struct pipe_end *end = &run->stream[which];
-    int r = uv_poll_init(reactor_loop(run->reactor), &end->poll, fd);
+    struct watch *watched = &run->watch[which];
+    int r = uv_poll_init(reactor_loop(run->reactor), &watched->poll, fd);
     if (r < 0)
         return r;
     run->handles++;
-    end->fd = fd;
-    return uv_poll_start(&end->poll, events, callback);
+    watched->fd = fd;
+    return uv_poll_start(&watched->poll, events, callback);
 }
 
-/* Takes our ends of the pipes. */
-static int watch_all(struct command_run *run, int pairs[STREAMS][2])
+/* Takes all of them, whatever becomes of one. */
+static int watch_streams(struct command_run *run)
 {
-    static const uv_poll_cb callbacks[STREAMS] = {input_writable, output_readable, errors_readable};
-    int r = 0;
-    for (unsigned which = 0; which < STREAMS && r == 0; which++) {
-        if (pairs[which][1] < 0)
-            continue;
-        r = watch(run, which, pairs[which][1], which == STREAM_INPUT ? UV_WRITABLE : UV_READABLE, callbacks[which]);
-        if (run->stream[which].fd >= 0)
-            pairs[which][1] = -1;
+    static const uv_poll_cb callbacks[PROCESS] = {input_writable, output_readable, errors_readable};
+    int result = 0;
+    for (unsigned which = 0; which < PROCESS; which++) {
+        int fd = run->process.stream[which], events = which == STREAM_INPUT ? UV_WRITABLE : UV_READABLE;
+        int r = fd < 0 ? 0 : watch(run, which, fd, events, callbacks[which]);
+        if (fd >= 0 && run->watch[which].fd < 0)
+            close(fd);
+        result = result < 0 ? result : r;
     }
-    return r;
+    return result;
 }
 
 static void answer_spawn_failure(struct command_run *run, int r)
@@ -503,40 +458,53 @@ static void answer_spawn_failure(struct command_run *run, int r)
                  (struct span){message, MIN((size_t)MAX(length, 0), sizeof(message) - 1)});
 }
 
-/* The process runs, but cannot be watched: it is ended unheard. */
-static void give_up(struct command_run *run, int r)
+static void start_timer(struct command_run *run)
 {
-    answer_spawn_failure(run, r);
-    end_group(run);
+    uv_loop_t *loop = reactor_loop(run->reactor);
+    uv_update_time(loop); /* loading the program took a while */
+    uv_timer_init(loop, &run->timer);
+    run->handles++;
+    uv_timer_start(&run->timer, time_is_over, run->timeout_ms, 0);
 }
 
-static int open_pairs(const struct command_run_plan *plan, int pairs[STREAMS][2])
+/* The loop cannot watch for its end: it is ended at once, and waited for here. */
+static void end_unwatched(struct command_run *run)
 {
-    int r = plan->json_stdin ? open_pair(pairs[STREAM_INPUT], true) : 0;
-    if (r == 0)
-        r = open_pair(pairs[STREAM_OUTPUT], false);
-    return r < 0 ? r : open_pair(pairs[STREAM_ERROR], false);
+    int status, signal_number;
+    command_process_signal(&run->process, SIGKILL);
+    command_process_reap(&run->process, &status, &signal_number);
+    if (run->watch[PROCESS].fd < 0)
+        close(run->process.pidfd);
+    unwatch(run, PROCESS);
+    for (unsigned which = 0; which < PROCESS; which++)
+        if (run->process.stream[which] >= 0)
+            close(run->process.stream[which]);
 }
 
 /* 0, or a reason why nothing runs. */
 static int launch(struct command_run *run, const struct command_run_plan *plan)
 {
-    int pairs[STREAMS][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
-    int r = open_pairs(plan, pairs);
-    if (r == 0)
-        r = spawn(run, plan, pairs);
-    if (r == 0) {
-        int watched = watch_all(run, pairs);
-        uv_update_time(reactor_loop(run->reactor)); /* fork() took a while */
-        uv_timer_init(reactor_loop(run->reactor), &run->timer);
-        run->handles++;
-        uv_timer_start(&run->timer, time_is_over, plan->timeout_ms, 0);
-        if (watched < 0)
-            give_up(run, watched);
+    const struct command_process_plan program = {
+        .arguments = plan->arguments,
+        .environment = plan->environment,
+        .directory = plan->directory,
+        .input = plan->json_stdin,
+    };
+    int r = command_process_start(&program, &run->process);
+    if (r < 0)
+        return r;
+    r = watch(run, PROCESS, run->process.pidfd, UV_READABLE, process_ended);
+    if (r < 0) {
+        end_unwatched(run);
+        return r;
     }
-    for (unsigned which = 0; which < STREAMS; which++)
-        close_pair(pairs[which]);
-    return r;
+    start_timer(run);
+    r = watch_streams(run);
+    if (r < 0) {
+        answer_spawn_failure(run, r);
+        end_group(run);
+    }
+    return 0;
 }
 
 static struct command_run *run_new(const struct command_run_plan *plan, struct call *call)
@@ -551,8 +519,8 @@ static struct command_run *run_new(const struct command_run_plan *plan, struct c
     run->json_output = plan->json_output;
     run->timeout_ms = plan->timeout_ms;
     run->output = TEXT(plan->max_output);
-    for (unsigned which = 0; which < STREAMS; which++)
-        run->stream[which].fd = -1;
+    for (unsigned which = 0; which < WATCHED; which++)
+        run->watch[which].fd = -1;
     call_set_provider_data(call, run);
     return run;
 }

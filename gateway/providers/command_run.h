@@ -1,5 +1,5 @@
 /* One run of a program for one round of a call: its process, its three standard streams, its time limit. Everything
-   happens on the call's reactor and nothing blocks but fork() itself. The program leads a session and process group of
+   happens on the call's reactor and nothing blocks. The program leads a session and process group of
    its own; whatever ends the run ends the whole group. A run frees itself when its process is reaped and its handles
    are closed. */
 #pragma once

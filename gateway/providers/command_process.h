@@ -1,0 +1,31 @@
+/* A program as a child process that leads a session and process group of its own, and the pipes to its standard
+   streams. Nothing here waits but for the program to be loaded. Any thread. */
+#pragma once
+#include <sys/types.h>
+
+#include "gateway/base/defs.h"
+
+enum { COMMAND_STREAMS = 3 }; /* standard input, output, error */
+
+struct command_process {
+    pid_t id;                    /* also of its group and session */
+    int pidfd;                   /* readable once the process has ended */
+    int stream[COMMAND_STREAMS]; /* our ends, which do not block; -1: none. With pidfd the caller's to close */
+};
+
+struct command_process_plan {
+    char **arguments;      /* NULL-terminated; [0] is looked for in PATH when it has no '/' */
+    char **environment;    /* NULL-terminated "NAME=value", all of it */
+    const char *directory; /* NULL: the gateway's */
+    bool input;            /* standard input is a pipe; else it is empty */
+};
+
+/* Loads and starts the program: no signal is blocked or ignored, no descriptor of ours is open in it. 0, or -errno with
+   nothing left: -ENOENT, -EACCES, -E2BIG, -EMFILE, -EAGAIN ... */
+MUST_USE int command_process_start(const struct command_process_plan *plan, struct command_process *ret_process);
+/* To all of the group. Only before it is reaped: until then its number can belong to nobody else. */
+void command_process_signal(const struct command_process *process, int signal_number);
+/* The process has ended: takes its exit status, or the signal that ended it; one of the two is 0. COMMAND_STATUS_LOST
+   if somebody else took it (a process that ignores SIGCHLD has no children to wait for). */
+enum { COMMAND_STATUS_LOST = -1 };
+void command_process_reap(const struct command_process *process, int *ret_status, int *ret_signal);

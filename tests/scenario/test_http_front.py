@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from raw_http import get, post
-from weir_process import WeirProcess
+from weir_process import WeirProcess, binary
 
 WAIT_SECONDS = 30
 ADMIN = "admin: {address: '127.0.0.1:0'}\n"
@@ -21,6 +21,7 @@ commands:
   - {name: wait, run: [sleep, "100"], input_schema: {type: object}, timeout: 100s}
   - {name: second, run: [sleep, "1"], input_schema: {type: object}, timeout: 100s}
 """
+FLOOD = f"modules: [{{path: '{Path(binary()).resolve().parent}/fixtures/flood.so'}}]\n"
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 
 
@@ -32,8 +33,8 @@ def wait_for(condition, what):
     return found
 
 
-def modern(method, params=None, name=None, number=1):
-    body = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**(params or {}), "_meta": META}}
+def modern(method, params=None, name=None, number=1, meta=None):
+    body = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**(params or {}), "_meta": {**META, **(meta or {})}}}
     return post(json.dumps(body).encode(), {"Mcp-Method": method, "Mcp-Name": name})
 
 
@@ -181,6 +182,27 @@ class Streams(unittest.TestCase):
             for client in clients:
                 client.close()
             wait_for(lambda: running() == 0, "the programs to be ended")
+
+
+    def test_silence_is_broken_by_comments(self):
+        with WeirProcess(LISTEN) as weir:
+            client = Client(weir, LISTEN_REQUEST)
+            self.assertEqual(client.head()[0], 200)
+            client.event()
+            self.assertEqual(client.file.readline(), b"3\r\n")  # within the socket's time limit, twice the interval
+            self.assertEqual(client.file.readline(), b":\n")
+            client.close()
+
+    def test_a_stream_that_nobody_reads(self):
+        loud = {"io.modelcontextprotocol/logLevel": "debug"}
+        with WeirProcess(LISTEN + ADMIN + FLOOD + "limits: {max_send_queue: 256KiB}\n") as weir:
+            before = weir.descriptors()
+            slow = Client(weir, modern("tools/call", {"name": "flood", "arguments": {}}, "flood", meta=loud))
+            wait_for(lambda: metrics(weir)["weir_slow_readers_total"] == 1, "the reader to be cut off")
+            self.assertEqual(ask(weir, call("echo", {"message": "hi"}))[0], 200)
+            wait_for(lambda: used(weir, "workers") == 0, "the handlers to be told")
+            slow.close()
+            wait_for(lambda: weir.descriptors() <= before, "closed connections")
 
 
 class Limits(unittest.TestCase):

@@ -38,6 +38,8 @@ static enum era judge_era(const struct exchange *exchange)
         return ERA_MODERN;
     if (span_is(exchange->envelope.method, "initialize") || exchange->session || !span_absent(exchange->session_id))
         return ERA_LEGACY;
+    if (exchange->ops->connection_session && exchange->envelope.kind == ENVELOPE_NOTIFICATION)
+        return ERA_MODERN; /* a connection without a session: its cancellations carry no _meta */
     if (exchange->ops->has_headers) {
         struct span version = exchange->ops->header((struct exchange *)(uintptr_t)exchange, "MCP-Protocol-Version");
         if (!span_absent(version))

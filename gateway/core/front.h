@@ -105,6 +105,13 @@ struct exchange {
     struct reactor_post post; /* its end as an outlet, then its last unref, when they come from other threads */
 };
 
+/* Where a body without a request's id to carry it is no use: nobody answers a notification or a response
+   (JSON-RPC 2.0, 4.1). HTTP has a status to answer with and asks this not. */
+static inline bool exchange_answers(const struct exchange *exchange)
+{
+    return exchange->envelope.kind != ENVELOPE_NOTIFICATION && exchange->envelope.kind != ENVELOPE_RESPONSE;
+}
+
 /* One reference. The snapshot is the reactor's at this moment. */
 void exchange_init(struct exchange *exchange, const struct front_ops *ops, struct reactor *reactor);
 struct exchange *exchange_ref(struct exchange *exchange); /* any thread */

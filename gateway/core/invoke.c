@@ -102,7 +102,9 @@ void method_tools_call(struct exchange *exchange)
     CLEANUP(text_done) struct text problem = TEXT(PROBLEM_BYTES);
     struct json_object *tree = NULL; /* for the schema, and for handlers of our own */
     int r = json_tree(span_absent(arguments) ? SPAN("{}") : arguments, &tree);
-    if (r == 0)
+    if (r == JSON_TREE_NUL)
+        text_add_literal(&problem, "The name of an argument must not hold a NUL character");
+    else if (r == 0)
         r = schema_check(tool->schema, tree, &problem);
     if (r == 0) {
         call_begin(exchange,

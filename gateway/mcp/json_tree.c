@@ -75,13 +75,17 @@ static int add_member(struct json_object *object, struct span raw_key, struct sp
     CLEANUP(text_done) struct text key = TEXT(raw_key.size + 1);
     struct span plain;
     int r = json_tree(raw, &value);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (json_string_plain(raw_key, &plain))
         text_add(&key, plain);
     else
         (void)!json_string_decode(raw_key, &key); /* its error is the text's */
     text_terminate(&key);
+    if (!key.error && memchr(key.at, '\0', key.size)) {
+        json_object_put(value);
+        return JSON_TREE_NUL; /* json-c would cut the name there and so see another one */
+    }
     if (key.error || json_object_object_add(object, key.at, value) < 0) {
         json_object_put(value);
         return -ENOMEM;
@@ -98,7 +102,7 @@ static int read_object(struct span raw, struct json_object **ret_tree)
     json_object_begin(&members, raw);
     while (r == 0 && json_object_next(&members, &key, &value))
         r = add_member(object, key, value);
-    if (r < 0)
+    if (r != 0)
         json_object_put(object);
     else
         *ret_tree = object;
@@ -120,7 +124,7 @@ static int read_array(struct span raw, struct json_object **ret_tree)
             r = -ENOMEM;
         }
     }
-    if (r < 0)
+    if (r != 0)
         json_object_put(array);
     else
         *ret_tree = array;

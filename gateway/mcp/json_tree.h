@@ -6,6 +6,7 @@
 #include "gateway/mcp/json.h"
 
 /* The tree of a raw value; a NULL in *ret_tree is JSON null, as json-c has it. Numbers keep their digits: integers as
-   int64 or uint64 where they fit, all else as doubles that print as they came. Of duplicate keys the last counts. 0 or
-   -ENOMEM. */
+   int64 or uint64 where they fit, all else as doubles that print as they came. Of duplicate keys the last counts. 0,
+   JSON_TREE_NUL or -ENOMEM. */
+enum { JSON_TREE_NUL = 1 /* a member's name holds a NUL character, which json-c's names cannot */ };
 MUST_USE int json_tree(struct span raw, struct json_object **ret_tree);

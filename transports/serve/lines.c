@@ -1,0 +1,452 @@
+/* Line connections on one reactor's loop: reading, cutting into lines, writing, and the end. Reading pauses while too
+   many requests are under way or the client does not read its answers, so a client is slowed by its own pace; one that
+   takes nothing at all until limits.max_send_queue is full is cut off. Owns the handles; a connection is freed when its
+   last handle is closed. */
+#include "transports/serve/lines_parts.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 64 * 1024 };
+
+static const struct settings *settings_of(const struct lines_connection *connection)
+{
+    return reactor_snapshot(connection->front->reactor)->settings;
+}
+
+/* ---- life ---- */
+
+static void front_unref(struct lines_front *front)
+{
+    if (--front->references == 0)
+        free(front);
+}
+
+void lines_ref(struct lines_connection *connection)
+{
+    connection->holds++;
+}
+
+void lines_unref(struct lines_connection *connection)
+{
+    struct lines_front *front = connection->front;
+    if (--connection->holds > 0)
+        return;
+    if (connection->charged)
+        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    link_remove(&connection->link);
+    if (connection->ended)
+        connection->ended(connection->context);
+    text_done(&connection->line);
+    free(connection->read_buffer);
+    free(connection);
+    front_unref(front);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    lines_unref(handle->data);
+}
+
+void lines_close(struct lines_connection *connection)
+{
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    lines_abandon(connection);
+    if (connection->in_open)
+        uv_close(&connection->in.handle, handle_closed);
+    if (connection->out_open)
+        uv_close(&connection->out.handle, handle_closed);
+    lines_unref(connection); /* its own */
+}
+
+/* ---- writing ---- */
+
+struct write {
+    uv_write_t request;
+    struct lines_connection *connection;
+    size_t size;
+    char bytes[];
+};
+
+static uv_stream_t *out_stream(struct lines_connection *connection)
+{
+    return connection->same ? &connection->in.stream : &connection->out.stream;
+}
+
+static void written(uv_write_t *request, int status)
+{
+    struct write *write = CONTAINER_OF(request, struct write, request);
+    struct lines_connection *connection = write->connection;
+    free(write);
+    if (status < 0)
+        lines_close(connection);
+    else
+        lines_settle(connection);
+    lines_unref(connection);
+}
+
+static int write_file(struct lines_connection *connection, struct span message)
+{
+    uv_buf_t parts[] = {uv_buf_init((char *)(uintptr_t)message.at, (unsigned)message.size),
+                        uv_buf_init((char[]){'\n'}, 1)};
+    uv_fs_t request;
+    int r = uv_fs_write(NULL, &request, connection->file_out, parts, ARRAY_SIZE(parts), -1, NULL);
+    uv_fs_req_cleanup(&request);
+    if (r >= 0)
+        return 0;
+    lines_close(connection);
+    return FRONT_GONE;
+}
+
+int lines_write(struct lines_connection *connection, struct span message)
+{
+    if (connection->closing)
+        return FRONT_GONE;
+    if (connection->file_out >= 0)
+        return write_file(connection, message);
+    if (uv_stream_get_write_queue_size(out_stream(connection)) > settings_of(connection)->limits.max_send_queue) {
+        counter_add(reactor_counters(connection->front->reactor), COUNTER_SLOW_READERS, 1);
+        lines_close(connection);
+        return FRONT_GONE;
+    }
+    struct write *write = malloc(sizeof(*write) + message.size + 1);
+    if (!write) {
+        lines_close(connection);
+        return -ENOMEM;
+    }
+    write->connection = connection;
+    memcpy(write->bytes, message.at, message.size);
+    write->bytes[message.size] = '\n';
+    uv_buf_t buffer = uv_buf_init(write->bytes, (unsigned)message.size + 1);
+    int r = uv_write(&write->request, out_stream(connection), &buffer, 1, written);
+    if (r == 0) {
+        lines_ref(connection);
+        return 0;
+    }
+    free(write);
+    lines_close(connection);
+    return FRONT_GONE;
+}
+
+/* ---- reading ---- */
+
+static void end_of_line(struct lines_connection *connection)
+{
+    struct span line = text_span(&connection->line);
+    if (line.size && line.at[line.size - 1] == '\r')
+        line.size--;
+    if (connection->skipping)
+        lines_refuse_long(connection);
+    else if (span_trim(line).size)
+        lines_message(connection, line);
+    connection->skipping = false;
+    text_clear(&connection->line);
+}
+
+static void take_bytes(struct lines_connection *connection, struct span bytes)
+{
+    size_t most = settings_of(connection)->limits.max_payload;
+    while (bytes.size && !connection->closing) {
+        const char *newline = memchr(bytes.at, '\n', bytes.size);
+        size_t part = newline ? (size_t)(newline - bytes.at) : bytes.size;
+        if (connection->line.size + part > most)
+            connection->skipping = true;
+        if (connection->skipping)
+            text_clear(&connection->line);
+        else
+            text_add(&connection->line, (struct span){bytes.at, part});
+        if (connection->line.error) {
+            lines_close(connection);
+            return;
+        }
+        part += newline ? 1 : 0;
+        bytes = (struct span){bytes.at + part, bytes.size - part};
+        if (newline)
+            end_of_line(connection);
+    }
+}
+
+static void input_ended(struct lines_connection *connection)
+{
+    connection->input_ended = true;
+    if (connection->line.size && !connection->closing)
+        end_of_line(connection); /* a last line without its newline is a message, too */
+    lines_settle(connection);
+}
+
+static void give_buffer(uv_handle_t *handle, size_t suggested UNUSED, uv_buf_t *buffer)
+{
+    struct lines_connection *connection = handle->data;
+    *buffer = uv_buf_init(connection->read_buffer, READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
+{
+    struct lines_connection *connection = stream->data;
+    lines_ref(connection);
+    if (size > 0) {
+        take_bytes(connection, (struct span){buffer->base, (size_t)size});
+        if (!connection->closing)
+            lines_settle(connection);
+    } else if (size == UV_EOF) {
+        uv_read_stop(stream);
+        input_ended(connection);
+    } else if (size < 0) {
+        lines_close(connection);
+    }
+    lines_unref(connection);
+}
+
+static void read_file(struct lines_connection *connection);
+
+static void file_read(uv_fs_t *request)
+{
+    struct lines_connection *connection = request->data;
+    ssize_t size = request->result;
+    uv_fs_req_cleanup(request);
+    if (!connection->closing && size > 0) {
+        take_bytes(connection, (struct span){connection->read_buffer, (size_t)size});
+        if (!connection->closing && !connection->paused)
+            read_file(connection);
+    } else if (!connection->closing) {
+        input_ended(connection);
+    }
+    lines_unref(connection);
+}
+
+static void read_file(struct lines_connection *connection)
+{
+    uv_buf_t buffer = uv_buf_init(connection->read_buffer, READ_BYTES);
+    uv_loop_t *loop = reactor_loop(connection->front->reactor);
+    connection->reading.data = connection;
+    lines_ref(connection);
+    if (uv_fs_read(loop, &connection->reading, connection->file_in, &buffer, 1, -1, file_read) == 0)
+        return;
+    lines_close(connection);
+    lines_unref(connection);
+}
+
+static void resume(struct lines_connection *connection)
+{
+    connection->paused = false;
+    if (connection->file_in >= 0)
+        read_file(connection);
+    else if (uv_read_start(&connection->in.stream, give_buffer, on_read) < 0)
+        lines_close(connection);
+}
+
+static void pause_reading(struct lines_connection *connection)
+{
+    connection->paused = true;
+    if (connection->file_in < 0)
+        uv_read_stop(&connection->in.stream);
+}
+
+static size_t unsent(struct lines_connection *connection)
+{
+    return connection->file_out >= 0 ? 0 : uv_stream_get_write_queue_size(out_stream(connection));
+}
+
+/* Requests that will be answered by themselves; a subscription is not. */
+static bool busy(const struct lines_connection *connection)
+{
+    for (struct link *link = connection->exchanges.next; link != &connection->exchanges; link = link->next) {
+        const struct lines_exchange *mine = CONTAINER_OF(link, struct lines_exchange, link);
+        if (mine->owes && !mine->exchange.listen)
+            return true;
+    }
+    return false;
+}
+
+void lines_settle(struct lines_connection *connection)
+{
+    if (connection->closing)
+        return;
+    size_t waiting = unsent(connection);
+    bool over = connection->input_ended || connection->front->draining;
+    bool full = connection->outstanding >= LINES_MAX_OUTSTANDING ||
+                waiting > settings_of(connection)->limits.max_send_queue / 2;
+    if (over && waiting == 0 && !busy(connection))
+        lines_close(connection);
+    else if (full && !connection->paused && !connection->input_ended)
+        pause_reading(connection);
+    else if (!full && connection->paused && !connection->input_ended)
+        resume(connection);
+}
+
+/* ---- connections ---- */
+
+static struct lines_connection *make(struct lines_front *front, unsigned listener)
+{
+    struct lines_connection *connection = calloc(1, sizeof(*connection));
+    if (!connection)
+        return NULL;
+    connection->read_buffer = malloc(READ_BYTES);
+    if (!connection->read_buffer) {
+        free(connection);
+        return NULL;
+    }
+    connection->front = front;
+    connection->listener = listener;
+    connection->file_in = connection->file_out = -1;
+    connection->line = TEXT(SIZE_MAX);
+    connection->holds = 1; /* its own, until it is closed */
+    link_init(&connection->exchanges);
+    link_append(&front->connections, &connection->link);
+    front->references++;
+    return connection;
+}
+
+static int open_socket(struct lines_connection *connection, int fd)
+{
+    uv_loop_t *loop = reactor_loop(connection->front->reactor);
+    bool local = address_is_local(&connection->client);
+    int r = local ? uv_pipe_init(loop, &connection->in.pipe, 0) : uv_tcp_init(loop, &connection->in.tcp);
+    if (r < 0)
+        return r;
+    connection->in_open = connection->same = true;
+    lines_ref(connection);
+    connection->in.handle.data = connection;
+    return local ? uv_pipe_open(&connection->in.pipe, fd) : uv_tcp_open(&connection->in.tcp, fd);
+}
+
+static void accepted(void *context, int fd, const struct address *client)
+{
+    struct lines_endpoint *endpoint = context;
+    struct lines_front *front = endpoint->front;
+    struct lines_connection *connection = make(front, endpoint->index);
+    if (!connection) {
+        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        close(fd);
+        return;
+    }
+    connection->client = *client;
+    connection->charged = true;
+    if (open_socket(connection, fd) < 0) {
+        close(fd);
+        lines_close(connection);
+        return;
+    }
+    resume(connection);
+}
+
+/* ---- standard input and output ---- */
+
+static int open_end(struct lines_connection *connection, int fd, bool input)
+{
+    uv_loop_t *loop = reactor_loop(connection->front->reactor);
+    uv_handle_t *handle = input ? &connection->in.handle : &connection->out.handle;
+    bool *open = input ? &connection->in_open : &connection->out_open;
+    uv_handle_type type = uv_guess_handle(fd);
+    int r = -ENOTSUP;
+    if (type == UV_FILE) {
+        *(input ? &connection->file_in : &connection->file_out) = fd;
+        return 0;
+    }
+    if (type == UV_TTY)
+        r = uv_tty_init(loop, (uv_tty_t *)handle, fd, 0);
+    else if (type == UV_NAMED_PIPE)
+        r = uv_pipe_init(loop, (uv_pipe_t *)handle, 0);
+    else if (type == UV_TCP)
+        r = uv_tcp_init(loop, (uv_tcp_t *)handle);
+    if (r < 0)
+        return r;
+    *open = true;
+    lines_ref(connection);
+    handle->data = connection;
+    if (type == UV_NAMED_PIPE)
+        return uv_pipe_open((uv_pipe_t *)handle, fd);
+    return type == UV_TCP ? uv_tcp_open((uv_tcp_t *)handle, fd) : 0;
+}
+
+int lines_front_stdio(struct lines_front *front, int in_fd, int out_fd, void (*ended)(void *context), void *context)
+{
+    struct lines_connection *connection = make(front, SETTINGS_MAX_LISTENERS);
+    if (!connection)
+        return -ENOMEM;
+    int r = open_end(connection, in_fd, true);
+    if (r == 0)
+        r = open_end(connection, out_fd, false);
+    if (r < 0) {
+        lines_close(connection);
+        return r;
+    }
+    connection->ended = ended;
+    connection->context = context;
+    resume(connection);
+    return 0;
+}
+
+/* ---- the front ---- */
+
+static void acceptor_freed(void *front)
+{
+    front_unref(front);
+}
+
+static int open_endpoint(struct lines_front *front, const struct lines_listener *listener)
+{
+    struct lines_endpoint *endpoint = &front->endpoint[front->endpoints];
+    int fd = listening_take(listener->listening, reactor_index(front->reactor));
+    if (fd < 0)
+        return -EBADF;
+    *endpoint = (struct lines_endpoint){.front = front, .index = listener->index};
+    int r = acceptor_new(front->reactor, fd, accepted, endpoint, &endpoint->acceptor);
+    if (r < 0)
+        return r;
+    front->endpoints++;
+    front->references++;
+    return 0;
+}
+
+int lines_front_new(struct reactor *reactor, const struct lines_listener *listeners, size_t count,
+                    struct lines_front **ret_front)
+{
+    struct lines_front *front = calloc(1, sizeof(*front));
+    int r = 0;
+    if (!front)
+        return -ENOMEM;
+    front->reactor = reactor;
+    front->references = 1;
+    link_init(&front->connections);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = i < LINES_MAX_LISTENERS ? open_endpoint(front, &listeners[i]) : -E2BIG;
+    if (r < 0) {
+        lines_front_free(front);
+        return r;
+    }
+    *ret_front = front;
+    return 0;
+}
+
+void lines_front_drain(struct lines_front *front)
+{
+    front->draining = true;
+    for (size_t i = 0; i < front->endpoints; i++)
+        acceptor_stop(front->endpoint[i].acceptor);
+    for (struct link *link = front->connections.next, *next; link != &front->connections; link = next) {
+        next = link->next;
+        lines_settle(CONTAINER_OF(link, struct lines_connection, link));
+    }
+}
+
+bool lines_front_idle(const struct lines_front *front)
+{
+    return link_alone(&front->connections);
+}
+
+void lines_front_free(struct lines_front *front)
+{
+    if (!front)
+        return;
+    front->draining = true;
+    for (size_t i = 0; i < front->endpoints; i++)
+        acceptor_free(front->endpoint[i].acceptor, acceptor_freed, front);
+    for (struct link *link = front->connections.next, *next; link != &front->connections; link = next) {
+        next = link->next;
+        lines_close(CONTAINER_OF(link, struct lines_connection, link));
+    }
+    front_unref(front);
+}

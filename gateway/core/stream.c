@@ -202,23 +202,38 @@ static int prime(struct exchange *exchange, struct span id)
     return exchange->ops->send(exchange, &event);
 }
 
+/* A stream whose beginning did not reach the client is none: nobody knows what to come back to. */
+static void unmake_stream(struct exchange *exchange)
+{
+    pthread_mutex_lock(&exchange->session->lock);
+    if (exchange->stream && !exchange->stream->outlet)
+        stream_free(TAKE(exchange->stream));
+    pthread_mutex_unlock(&exchange->session->lock);
+}
+
+static int begin(struct exchange *exchange)
+{
+    char id[STREAM_EVENT_ID_BYTES];
+    if (!exchange_open(exchange))
+        return FRONT_GONE;
+    pthread_mutex_lock(&exchange->session->lock);
+    int r = make_stream(exchange);
+    pthread_mutex_unlock(&exchange->session->lock);
+    if (r == 0)
+        r = prime(exchange, event_id(id, exchange->stream->number, 0));
+    if (r != 0)
+        unmake_stream(exchange);
+    return r;
+}
+
 int stream_send(struct exchange *exchange, struct span message)
 {
     struct session *session = exchange->session;
     const struct settings *settings = exchange_settings(exchange);
     char id[STREAM_EVENT_ID_BYTES];
-    int r = 0;
-    if (!exchange->stream) {
-        if (!exchange_open(exchange))
-            return FRONT_GONE; /* its client knows no stream that it could come back to */
-        pthread_mutex_lock(&session->lock);
-        r = make_stream(exchange);
-        pthread_mutex_unlock(&session->lock);
-        if (r == 0)
-            r = prime(exchange, event_id(id, exchange->stream->number, 0));
-        if (r != 0)
-            return r;
-    }
+    int r = exchange->stream ? 0 : begin(exchange);
+    if (r != 0)
+        return r;
     pthread_mutex_lock(&session->lock);
     struct stream *stream = exchange->stream;
     stream->events++;

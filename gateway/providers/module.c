@@ -63,6 +63,15 @@ static void registry_remove(struct module_registry *registry)
     pthread_mutex_unlock(&registry->lock);
 }
 
+static void close_library(struct module *module)
+{
+    if (!module->library)
+        return;
+    pthread_mutex_lock(&module->registry->lock);
+    dlclose(module->library);
+    pthread_mutex_unlock(&module->registry->lock);
+}
+
 /* Nobody refers to it. */
 static void destroy(struct module *module)
 {
@@ -72,8 +81,7 @@ static void destroy(struct module *module)
     if (module->started)
         log_info("module_stopped", LOG_TEXT("path", module->path));
     module_changes_drop(&module->changes);
-    if (module->library)
-        dlclose(module->library);
+    close_library(module);
     pthread_mutex_destroy(&module->lock);
     free(module->path);
     free(module->config);
@@ -159,6 +167,7 @@ static void add_name(struct text *name, const char *path, unsigned number)
 static void *open_library(struct module *module)
 {
     CLEANUP(text_done) struct text name = TEXT(PATH_MAX);
+    pthread_mutex_lock(&module->registry->lock);
     add_name(&name, module->path, 0);
     void *known = name.error ? NULL : dlopen(name.at, RTLD_LAZY | RTLD_NOLOAD);
     if (known) {
@@ -166,7 +175,9 @@ static void *open_library(struct module *module)
         text_clear(&name);
         add_name(&name, module->path, ++module->registry->reloads);
     }
-    return name.error ? NULL : dlopen(name.at, RTLD_NOW | RTLD_LOCAL);
+    void *library = name.error ? NULL : dlopen(name.at, RTLD_NOW | RTLD_LOCAL);
+    pthread_mutex_unlock(&module->registry->lock);
+    return library;
 }
 
 static int open_module(struct module *module, struct text *problem)

@@ -13,11 +13,11 @@ struct module;
 /* Counts the modules that have started and not stopped, and the rounds of calls that their handlers still owe an answer
    to; outlives them all. */
 struct module_registry {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* also around dlopen() and dlclose(): one decides by what the other leaves */
     pthread_cond_t stopped;
     size_t running;
     _Atomic size_t rounds;
-    unsigned reloads; /* of files whose names were known; the loading thread's */
+    unsigned reloads; /* of files whose names were known */
 };
 void module_registry_init(struct module_registry *registry);
 /* Waits until no module runs. False: some still do after that time, and the registry must stay where it is. */

@@ -207,12 +207,45 @@ static void test_what_a_module_added_goes_with_it(void **state)
     served_stop(&served);
 }
 
+/* Calls, a module that publishes, and reloads that take the module away and bring it back, all at once: every call gets
+   an answer, and in the end the catalogue is what the configuration says. */
+static void test_reloads_under_changes(void **state)
+{
+    enum { ROUNDS = 100, CALLS = 4 };
+    static const char *const names[CALLS] = {"grow", "late_tool", "shrink", "tell_worker"};
+    struct served served;
+    (void)state;
+    served_init(&served);
+    served.settings.builtin = true;
+    served_add_module(&served, "probe", NULL);
+    set_command(&served, 0, "say", hello);
+    served_start(&served);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct asked *asked[CALLS];
+        for (unsigned i = 0; i < CALLS; i++)
+            asked[i] = ask_tool(&served, names[i], "{}");
+        set_command(&served, 0, "say", round % 2 ? hello : goodbye);
+        served.settings.modules = round % 3 != 0;
+        assert_int_equal(reload(&served), 0);
+        for (unsigned i = 0; i < CALLS; i++)
+            free(answer_of(asked[i]));
+    }
+    served.settings.modules = 0;
+    assert_int_equal(reload(&served), 0);
+    assert_null(find_tool(&served, "tell").provider);
+    assert_null(find_tool(&served, "late_tool").provider);
+    assert_tool(&served, "say", "{}", "hello");
+    served.settings.modules = 1;
+    served_stop(&served);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_stays_keeps_its_place),     cmocka_unit_test(test_what_changed_is_exchanged),
         cmocka_unit_test(test_refused_change_changes_nothing), cmocka_unit_test(test_modules_come_and_go),
         cmocka_unit_test(test_new_file_under_the_old_name),    cmocka_unit_test(test_what_a_module_added_goes_with_it),
+        cmocka_unit_test(test_reloads_under_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

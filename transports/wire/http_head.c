@@ -124,6 +124,12 @@ static void add_range(struct http_head *head, struct span range)
 
 static void add_accept(struct http_head *head, struct span line)
 {
+    if (span_is(line,
+                "application/json, text/event-stream")) { /* from nearly every client; the rest of this says the same */
+        prefer(&head->json, 3, 1000);
+        prefer(&head->event_stream, 3, 1000);
+        return;
+    }
     for (struct span rest = line; !span_absent(rest);)
         add_range(head, cut_unquoted(&rest, ','));
 }

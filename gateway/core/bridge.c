@@ -213,9 +213,7 @@ static void fail_for_want(struct call *call, unsigned missing)
 {
     CLEANUP(text_done) struct text data = TEXT(1024);
     CLEANUP(text_done) struct text message = TEXT(1024);
-    text_add_literal(&data, "{\"requiredCapabilities\":");
-    capabilities_add(&data, missing);
-    text_add_char(&data, '}');
+    capabilities_add_required(&data, missing);
     text_add_literal(&message, "The client lacks a capability that this request needs: ");
     capabilities_add(&message, missing);
     call_fail(call, ERROR_MISSING_CAPABILITY, text_span(&message), text_span(&data));

@@ -288,9 +288,7 @@ static void settle_error(struct call *call, const struct answer *answer)
 static void settle_missing(struct call *call, const struct answer *answer)
 {
     CLEANUP(text_done) struct text data = TEXT(1024);
-    text_add_literal(&data, "{\"requiredCapabilities\":");
-    capabilities_add(&data, answer->capabilities);
-    text_add_char(&data, '}');
+    capabilities_add_required(&data, answer->capabilities);
     call_fail(call, ERROR_MISSING_CAPABILITY, (struct span){0}, text_span(&data));
 }
 

@@ -88,27 +88,30 @@ static int answer_internal(struct call *call, const char *what)
     return r < 0 ? r : -EINVAL;
 }
 
-static bool is_object(struct span json)
+/* A handler may lay its JSON out as it likes; a message goes out as one line (2026-07-28, basic/transports/stdio: "MUST
+   NOT contain embedded newlines"). `json` becomes that line, in `store` if it had to be written anew. 0, -EINVAL (no
+   JSON of that kind), or -ENOMEM. */
+static int one_line(struct span *json, bool object, struct text *store)
 {
-    return json_check(json, JSON_DEPTH_DEFAULT) == 0 && json_kind(json) == JSON_OBJECT;
-}
-
-/* Handlers may put blanks around their JSON; spans of values have none. */
-static struct span without_blanks(struct span json)
-{
-    while (json.size && strchr(" \t\r\n", json.at[0]))
-        json.at++, json.size--;
-    while (json.size && strchr(" \t\r\n", json.at[json.size - 1]))
-        json.size--;
-    return json;
+    if (json_check(*json, JSON_DEPTH_DEFAULT) != 0)
+        return -EINVAL;
+    *store = TEXT(json->size);
+    if (memchr(json->at, '\n', json->size) || memchr(json->at, '\r', json->size) || json_kind(*json) == JSON_NONE) {
+        json_compact(*json, store);
+        if (store->error)
+            return store->error;
+        *json = text_span(store);
+    }
+    return !object || json_kind(*json) == JSON_OBJECT ? 0 : -EINVAL;
 }
 
 int call_result(struct call *call, struct span json)
 {
-    json = without_blanks(json);
-    if (!is_object(json))
+    CLEANUP(text_done) struct text store = TEXT(0);
+    int r = one_line(&json, true, &store);
+    if (r == -EINVAL)
         return answer_internal(call, "a result that is not a JSON object");
-    return answer_call(call, &(struct answer){.kind = ANSWER_RESULT, .json = json});
+    return r < 0 ? r : answer_call(call, &(struct answer){.kind = ANSWER_RESULT, .json = json});
 }
 
 int call_result_trusted(struct call *call, char *json, size_t size)
@@ -135,11 +138,12 @@ int call_result_text(struct call *call, struct span text, bool is_error)
 
 int call_error(struct call *call, int code, struct span message, struct span data)
 {
-    if (!span_absent(data)) {
-        data = without_blanks(data);
-        if (json_check(data, JSON_DEPTH_DEFAULT) != 0)
-            return answer_internal(call, "an error whose data is not JSON");
-    }
+    CLEANUP(text_done) struct text store = TEXT(0);
+    int r = span_absent(data) ? 0 : one_line(&data, false, &store);
+    if (r == -EINVAL)
+        return answer_internal(call, "an error whose data is not JSON");
+    if (r < 0)
+        return r;
     return answer_call(call, &(struct answer){.kind = ANSWER_ERROR, .code = code, .message = message, .data = data});
 }
 
@@ -150,9 +154,12 @@ int call_missing_capability(struct call *call, unsigned capabilities)
 
 int call_need_input(struct call *call, struct span requests, struct span state)
 {
-    requests = without_blanks(requests);
-    if (!is_object(requests))
+    CLEANUP(text_done) struct text store = TEXT(0);
+    int r = one_line(&requests, true, &store);
+    if (r == -EINVAL)
         return answer_internal(call, "input requests that are not a JSON object");
+    if (r < 0)
+        return r;
     return answer_call(call, &(struct answer){.kind = ANSWER_NEED_INPUT, .json = requests, .data = state});
 }
 
@@ -261,11 +268,10 @@ static unsigned wanted_level(const struct call *call)
 
 int call_log(struct call *call, unsigned level, struct span logger, struct span data)
 {
-    data = without_blanks(data);
-    if (level >= LOG_LEVEL_COUNT || json_check(data, JSON_DEPTH_DEFAULT) != 0)
-        return -EINVAL;
-    if (level < wanted_level(call))
-        return 0;
+    CLEANUP(text_done) struct text store = TEXT(0);
+    int r = level < LOG_LEVEL_COUNT ? one_line(&data, false, &store) : -EINVAL;
+    if (r < 0 || level < wanted_level(call))
+        return r;
     CLEANUP(text_done) struct text notice = TEXT(data.size + logger.size * 6 + 4096);
     text_addf(&notice, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"%s\"",
               log_level_name(level));

@@ -77,9 +77,7 @@ static bool refuse_for_want_of_tasks(struct exchange *exchange, const struct ite
     if (!(tool->flags & ITEM_TASK_REQUIRED) || exchange->capabilities & CAPABILITY_TASKS)
         return false;
     CLEANUP(text_done) struct text data = TEXT(PROBLEM_BYTES);
-    text_add_literal(&data, "{\"requiredCapabilities\":");
-    capabilities_add(&data, CAPABILITY_TASKS);
-    text_add_char(&data, '}');
+    capabilities_add_required(&data, CAPABILITY_TASKS);
     exchange_reply_error_full(exchange, ERROR_MISSING_CAPABILITY, SPAN("This tool runs as a task only"),
                               text_span(&data));
     return true;

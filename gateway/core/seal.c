@@ -66,35 +66,18 @@ static void digest_part(EVP_MD_CTX *digest, struct span part)
     EVP_DigestUpdate(digest, part.size ? part.at : "", part.size);
 }
 
-/* JSON without the blanks outside of strings. */
-static void digest_json(EVP_MD_CTX *digest, struct span json)
-{
-    bool in_string = false;
-    size_t from = 0;
-    for (size_t i = 0; i < json.size; i++) {
-        char c = json.at[i];
-        if (in_string && c == '\\')
-            i++;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && strchr(" \t\r\n", c)) {
-            EVP_DigestUpdate(digest, json.at + from, i - from);
-            from = i + 1;
-        }
-    }
-    EVP_DigestUpdate(digest, json.at + from, json.size - from);
-}
-
 static int bind_request(const struct exchange *exchange, unsigned char out[DIGEST_BYTES])
 {
     CLEANUP(md_free) EVP_MD_CTX *digest = EVP_MD_CTX_new();
     struct span arguments = exchange_member(exchange, MEMBER_ARGUMENTS)->raw;
-    if (!digest || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
+    CLEANUP(text_done) struct text compact = TEXT(arguments.size + 2);
+    json_compact(span_absent(arguments) ? SPAN("{}") : arguments, &compact);
+    if (compact.error || !digest || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
         return -ENOMEM;
     digest_part(digest, span_of(method_name(exchange->method)));
     digest_part(digest, exchange_text(exchange, MEMBER_NAME));
     digest_part(digest, exchange_text(exchange, MEMBER_URI));
-    digest_json(digest, span_absent(arguments) ? SPAN("{}") : arguments);
+    digest_part(digest, text_span(&compact));
     return EVP_DigestFinal_ex(digest, out, NULL) == 1 ? 0 : -EIO;
 }
 

@@ -324,9 +324,7 @@ static struct task *requested(struct exchange *exchange)
     static const enum envelope_member_id members[] = {MEMBER_TASK_ID};
     if (!(exchange->capabilities & CAPABILITY_TASKS)) {
         CLEANUP(text_done) struct text data = TEXT(1024);
-        text_add_literal(&data, "{\"requiredCapabilities\":");
-        capabilities_add(&data, CAPABILITY_TASKS);
-        text_add_char(&data, '}');
+        capabilities_add_required(&data, CAPABILITY_TASKS);
         exchange_reply_error_full(exchange, ERROR_MISSING_CAPABILITY, (struct span){0}, text_span(&data));
         return NULL;
     }

@@ -114,3 +114,10 @@ int capability_of_request(struct span method, struct span params, unsigned *ret_
     }
     return CAPABILITY_UNKNOWN;
 }
+
+void capabilities_add_required(struct text *out, unsigned capabilities)
+{
+    text_add_literal(out, "{\"requiredCapabilities\":");
+    capabilities_add(out, capabilities);
+    text_add_char(out, '}');
+}

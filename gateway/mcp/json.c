@@ -308,3 +308,23 @@ int json_to_bool(struct span raw, bool *ret_value)
     *ret_value = raw.at[0] == 't';
     return 0;
 }
+
+/* ---- layout ---- */
+
+void json_compact(struct span raw, struct text *out)
+{
+    bool in_string = false;
+    size_t from = 0;
+    for (size_t i = 0; i < raw.size; i++) {
+        char c = raw.at[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == ' ' || c == '\t' || c == '\r' || c == '\n')) {
+            text_add(out, (struct span){raw.at + from, i - from});
+            from = i + 1;
+        }
+    }
+    text_add(out, (struct span){raw.at + from, raw.size - from});
+}

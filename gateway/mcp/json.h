@@ -97,6 +97,9 @@ bool json_array_next(struct json_iterator *it, struct span *ret_raw);
 struct span json_find(struct span raw_object, const char *key);
 struct span json_find_span(struct span raw_object, struct span key);
 
+/* Appends the text without the blanks between its tokens: one line, whatever its layout was. Its error is out's. */
+void json_compact(struct span raw, struct text *out);
+
 /* Strings. `raw` has its quotes; of a value that is no string nothing is equal or plain, and decoding adds nothing. */
 bool json_string_equal(struct span raw, struct span text);
 /* Both by their decoded characters. */

@@ -4,11 +4,11 @@
 #include <errno.h>
 
 #include "gateway/main/client_parameters.h"
+#include "gateway/main/client_reply.h"
 #include "gateway/mcp/errors.h"
 #include "gateway/mcp/header_value.h"
 #include "gateway/mcp/methods.h"
 
-enum { SHOWN_BYTES = 400 }; /* of a server's words in a sentence of ours */
 static const enum revision modern = REVISION_2026_07_28;
 
 #define CLIENT_INFO "{\"name\":\"weir\",\"version\":\"" WEIR_VERSION "\"}"
@@ -81,90 +81,13 @@ static int send_request(struct client_mcp *mcp, enum method method, struct span 
                       : client_wire_send(&mcp->wire, text_span(&body), mcp->last_id, fields, ret_reply, problem);
 }
 
-/* ---- what comes back ---- */
-
-static int error_code(const struct client_reply *reply)
-{
-    struct json_object *error = json_object_object_get(reply->message, "error");
-    return json_object_get_int(json_object_object_get(error, "code"));
-}
-
-static struct span shown(const char *text)
-{
-    return (struct span){text, text ? strnlen(text, SHOWN_BYTES) : 0};
-}
-
-static void say_error(const struct client_reply *reply, struct text *problem)
-{
-    struct json_object *error = json_object_object_get(reply->message, "error");
-    struct json_object *data = json_object_object_get(error, "data");
-    text_addf(problem, "the server answered with error %d: %.*s", error_code(reply),
-              SPAN_PRINT(shown(json_object_get_string(json_object_object_get(error, "message")))));
-    if (data)
-        text_addf(problem, " (%.*s)",
-                  SPAN_PRINT(shown(
-                      json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE))));
-}
-
-/* A status that speaks for itself; NULL: none of these. */
-static const char *explain_status(long status)
-{
-    switch (status) {
-    case 401:
-        return "the server wants credentials: --header 'Authorization: Bearer ...'";
-    case 403:
-        return "the server does not let this client in";
-    case 404:
-        return "there is no MCP server at this URL: is its path right?";
-    case 405:
-        return "what is at this URL takes no messages: is its path right?";
-    case 429:
-        return "too many requests: try again later";
-    case 503:
-        return "the server is at a limit or shutting down: try again later";
-    default:
-        return status >= 500 ? "the server failed" : NULL;
-    }
-}
-
-static void say_status(const struct client_http_answer *http, struct text *problem)
-{
-    const char *why = explain_status(http->status);
-    if (http->status >= 300 && http->status < 400 && http->location[0])
-        text_addf(problem, "HTTP %ld: the server has moved to %s: use that URL", http->status, http->location);
-    else if (why)
-        text_addf(problem, "HTTP %ld: %s", http->status, why);
-    else if (http->status >= 200 && http->status < 300)
-        text_addf(problem, "HTTP %ld, but the answer ended without a JSON-RPC response: is this an MCP server?",
-                  http->status);
-    else
-        text_addf(problem, "HTTP %ld without a JSON-RPC response: is this an MCP server?", http->status);
-}
-
-/* Takes the reply apart: 0 and its result object, or CLIENT_FAILED. */
-static int take_result(struct client_reply *reply, struct json_object **ret_result, struct text *problem)
-{
-    struct json_object *result = json_object_object_get(reply->message, "result");
-    if (json_object_is_type(result, json_type_object)) {
-        *ret_result = json_object_get(result);
-        return 0;
-    }
-    if (json_object_object_get(reply->message, "error"))
-        say_error(reply, problem);
-    else if (reply->message)
-        text_add_literal(problem, "the server's response has no result object");
-    else
-        say_status(&reply->http, problem);
-    return CLIENT_FAILED;
-}
-
 static int request(struct client_mcp *mcp, enum method method, struct span members, struct span name,
                    struct curl_slist **fields, struct json_object **ret_result, struct text *problem)
 {
     struct client_reply reply = {0};
     int result = send_request(mcp, method, members, name, fields, &reply, problem);
     if (result == 0)
-        result = take_result(&reply, ret_result, problem);
+        result = client_reply_result(&reply, ret_result, problem);
     json_object_put(reply.message);
     return result;
 }
@@ -180,7 +103,7 @@ static int take_version(struct client_mcp *mcp, struct json_object *result, stru
         return 0;
     }
     text_addf(problem, "the server chose protocol version %.*s, which this client does not speak",
-              SPAN_PRINT(shown(version ? version : "(none)")));
+              SPAN_PRINT(client_reply_shown(version ? version : "(none)")));
     return CLIENT_FAILED;
 }
 
@@ -192,10 +115,7 @@ static int send_initialized(struct client_mcp *mcp, struct text *problem)
     int result = client_wire_send(&mcp->wire, message, 0, &fields, &reply, problem);
     if (result == 0 && (reply.http.status < 200 || reply.http.status >= 300)) {
         result = CLIENT_FAILED;
-        if (json_object_object_get(reply.message, "error"))
-            say_error(&reply, problem);
-        else
-            say_status(&reply.http, problem);
+        client_reply_say_why(&reply, problem);
     }
     json_object_put(reply.message);
     return result;
@@ -214,7 +134,7 @@ static int initialize(struct client_mcp *mcp, struct text *problem)
               revision_name((enum revision)REVISION_NEWEST_LEGACY), CLIENT_INFO);
     int result = send_request(mcp, METHOD_INITIALIZE, text_span(&members), (struct span){0}, &fields, &reply, problem);
     if (result == 0)
-        result = take_result(&reply, &answer, problem);
+        result = client_reply_result(&reply, &answer, problem);
     if (result == 0) {
         memcpy(mcp->wire.session, reply.http.session, sizeof(mcp->wire.session));
         result = take_version(mcp, answer, problem);
@@ -262,11 +182,11 @@ static bool is_modern_error(int code)
 static bool refused_as_unknown(const struct client_reply *reply)
 {
     long status = reply->http.status;
-    if (is_modern_error(error_code(reply)))
+    if (is_modern_error(client_reply_error_code(reply)))
         return false;
     if (status == 401 || status == 403 || status == 408 || status == 429)
         return false;
-    return (status >= 400 && status < 500) || (status == 200 && error_code(reply) != 0);
+    return (status >= 400 && status < 500) || (status == 200 && client_reply_error_code(reply) != 0);
 }
 
 enum verdict { VERDICT_MODERN, VERDICT_LEGACY, VERDICT_NEITHER };
@@ -276,7 +196,7 @@ static enum verdict judge(const struct client_reply *reply)
     struct json_object *result = json_object_object_get(reply->message, "result");
     struct json_object *error = json_object_object_get(reply->message, "error");
     struct json_object *versions = json_object_object_get(result, "supportedVersions");
-    if (error_code(reply) == error_row(ERROR_UNSUPPORTED_VERSION)->code[ERA_MODERN])
+    if (client_reply_error_code(reply) == error_row(ERROR_UNSUPPORTED_VERSION)->code[ERA_MODERN])
         versions = json_object_object_get(json_object_object_get(error, "data"), "supported");
     if (lists_version(versions, modern))
         return VERDICT_MODERN;
@@ -286,11 +206,11 @@ static enum verdict judge(const struct client_reply *reply)
 static int refuse_versions(struct client_reply *reply, struct text *problem)
 {
     struct json_object *result = NULL;
-    if (take_result(reply, &result, problem) != 0)
+    if (client_reply_result(reply, &result, problem) != 0)
         return CLIENT_FAILED;
     text_addf(problem, "the server speaks none of this client's protocol versions; it names %.*s",
-              SPAN_PRINT(shown(json_object_to_json_string_ext(json_object_object_get(result, "supportedVersions"),
-                                                              JSON_C_TO_STRING_PLAIN))));
+              SPAN_PRINT(client_reply_shown(json_object_to_json_string_ext(
+                  json_object_object_get(result, "supportedVersions"), JSON_C_TO_STRING_PLAIN))));
     json_object_put(result);
     return CLIENT_FAILED;
 }

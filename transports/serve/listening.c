@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct listening {
@@ -11,9 +12,12 @@ struct listening {
     int fd[LISTENING_MAX_SOCKETS];
 };
 
-/* Whether the path is a socket that nobody listens on. */
+/* Whether the path is a socket that nobody listens on. A connection to a file that is no socket is refused just so. */
 static bool left_over(const struct address *address)
 {
+    struct stat status;
+    if (lstat(address->local.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;

@@ -2,7 +2,8 @@
 #pragma once
 #include "gateway/base/defs.h"
 
-/* Bytes that the peer sent so far, read by us or not; 0 where the kernel does not count (Unix sockets). */
+/* Bytes that the peer sent so far, read by us or not, its end being one more; 0 where the kernel does not count (Unix
+ * sockets). */
 uint64_t socket_state_received(int fd);
 /* A number that grows as the peer takes what was sent to it. */
 uint64_t socket_state_progress(int fd);

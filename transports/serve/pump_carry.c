@@ -130,8 +130,11 @@ void pump_carry_inward(struct pump *pump, char *bytes, size_t size)
     struct pump_order order = {0};
     if (pump->discarding || size == 0)
         return;
-    if (pump->filter)
-        size = MIN(pump->filter(pump->context, bytes, size, &order), size + PUMP_FILTER_ROOM);
+    if (pump->filter) {
+        size_t room = size + PUMP_FILTER_ROOM;
+        size = pump->filter(pump->context, bytes, size, &order);
+        size = MIN(size, room);
+    }
     int result = send_queue_add(&pump->inward.queue, pump->inner.fd, (struct span){bytes, size});
     if (result != 0)
         pump_inner_failed(pump, result);

@@ -2,6 +2,7 @@
    handlers the test plays. Everything that a client sends goes in by the front; what it gets stands in its struct
    asked. fake_done() ends it all and looks that nothing is left: no exchange, no call, no quota. */
 #pragma once
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

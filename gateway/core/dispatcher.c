@@ -78,8 +78,8 @@ static void cancel_by_id(struct exchange *exchange, struct span id)
     struct link *list = reactor_exchanges(exchange->reactor);
     for (struct link *link = list->next; link != list; link = link->next) {
         struct exchange *other = CONTAINER_OF(link, struct exchange, link);
-        if (other->connection != exchange->connection || other->era != ERA_MODERN || !other->counted ||
-            !envelope_id_equal(other->envelope.id, id))
+        if (other->connection != exchange->connection || other->era != ERA_MODERN ||
+            other->envelope.kind != ENVELOPE_REQUEST || !envelope_id_equal(other->envelope.id, id))
             continue;
         counter_add(exchange_counters(exchange), COUNTER_CANCELLED, 1);
         exchange_reply_cancelled(other); /* takes its call, or its subscription, with it */

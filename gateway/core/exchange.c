@@ -76,16 +76,21 @@ static void give_back(struct exchange *exchange)
     }
 }
 
+void exchange_count(struct exchange *exchange, enum outcome outcome)
+{
+    if (exchange->counted)
+        counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome,
+                         clock_now_ns() - exchange->started_ns);
+    exchange->counted = false;
+}
+
 /* The only writer of the two final states. */
 static void end(struct exchange *exchange, enum exchange_state state, enum outcome outcome)
 {
     exchange->state = state;
     link_remove(&exchange->link);
     give_back(exchange);
-    if (exchange->counted)
-        counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome,
-                         clock_now_ns() - exchange->started_ns);
-    exchange->counted = false;
+    exchange_count(exchange, outcome);
     if (exchange->listen)
         subscriptions_remove(exchange);
     if (exchange->outlet)

@@ -21,6 +21,9 @@ void exchange_reply_cancelled(struct exchange *exchange);
 void exchange_reply_bytes(struct exchange *exchange, int status, char *body, size_t size, const char *session_id);
 /* The end of a stream that others have kept the last event of (stream.c). */
 void exchange_reply_stream(struct exchange *exchange, struct reply *reply);
+/* The request has its outcome, in the metrics: when it ends, or earlier where its end says nothing of how long it took.
+ * Once. */
+void exchange_count(struct exchange *exchange, enum outcome outcome);
 /* A capacity refusal: 503, Retry-After, the quota's option as remedy; counted. */
 void exchange_refuse(struct exchange *exchange, enum quota_name quota, enum counter counter);
 /* Sends a notification or a request on the way to the answer; keeps it for Last-Event-ID where that exists. 0,

@@ -56,6 +56,8 @@ static void dispatch_request(struct exchange *exchange)
     struct gateway *gateway = exchange_gateway(exchange);
     exchange->counted = true;
     exchange->method = method_find(exchange->envelope.method, exchange->era);
+    if (method_is_notification(exchange->method)) /* with an id it is a request, and of no method that there is */
+        exchange->method = METHOD_UNKNOWN;
     if (gateway_phase(gateway) >= GATEWAY_DRAINING) {
         counter_add(exchange_counters(exchange), COUNTER_REFUSED_DRAINING, 1);
         exchange_reply_error(exchange, ERROR_DRAINING, NULL);

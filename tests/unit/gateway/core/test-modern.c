@@ -70,6 +70,8 @@ static const struct row {
     {MESSAGE("tasks/get", "\"taskId\":\"x\"," META), NEW, "tasks/get", "y", 400, -32020, "Mcp-Name",
      "the task is mirrored, too"},
     {MESSAGE("initialize", META), NEW, "initialize", NULL, 404, -32601, NULL, "initialize in this era"},
+    {MESSAGE("notifications/cancelled", META), NEW, "notifications/cancelled", NULL, 404, -32601, NULL,
+     "a notification with an id is nobody's request"},
     {MESSAGE("ping", META), NEW, "ping", NULL, 404, -32601, NULL, "ping in this era"},
     {MESSAGE("logging/setLevel", META), NEW, "logging/setLevel", NULL, 404, -32601, NULL, "before its params"},
     {MESSAGE("resources/subscribe", META), NEW, "resources/subscribe", NULL, 404, -32601, NULL, "before its params"},

@@ -369,6 +369,7 @@ static struct call *make_call(struct exchange *exchange, const struct call_plan 
     call->exchange = exchange_ref(exchange);
     call->waited_for = true;
     link_append(reactor_calls(call->reactor), &call->link);
+    link_init(&call->in_session);
     call->match = match;
     call->last_progress = -INFINITY;
     call->request = (struct call_request){
@@ -432,7 +433,7 @@ void call_begin(struct exchange *exchange, const struct call_plan *plan)
     else
         start_round(call);
     if (!call->ended && call->waited_for && exchange->session && /* it takes time: now it is worth being found */
-        session_add_call(exchange->session, call, exchange->envelope.id) == SESSION_CLOSED)
+        session_add_call(exchange->session, call) == SESSION_CLOSED)
         call_cancel(call, CALL_SESSION_ENDED);
     call_unref(call);
 }

@@ -20,7 +20,8 @@ enum round { ROUND_IDLE, ROUND_RUNNING, ROUND_ANSWERED };
 
 struct call {
     _Atomic unsigned references;
-    struct link link; /* reactor_calls() */
+    struct link link;       /* reactor_calls() */
+    struct link in_session; /* session->calls, under its lock */
     struct reactor *reactor;
     struct gateway *gateway;
     struct snapshot *snapshot;

@@ -125,21 +125,33 @@ static void refuse_bytes(struct exchange *exchange, enum error_name error)
     exchange_reply_error_full(exchange, error, text_span(&message), (struct span){0});
 }
 
+/* 0, ENVELOPE_BATCH where that is allowed, or -1: refused. */
+static int read_bytes(struct exchange *exchange, bool batch_allowed)
+{
+    int r = envelope_scan(exchange->message, NULL, &exchange->envelope);
+    if (r == 0 || (r == ENVELOPE_BATCH && batch_allowed))
+        return r;
+    if (r < 0)
+        exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
+    else
+        refuse_bytes(exchange, r == ENVELOPE_PARSE_ERROR ? ERROR_PARSE : ERROR_INVALID_REQUEST);
+    return -1;
+}
+
 void dispatch_bytes(struct exchange *exchange, bool batch_allowed)
 {
     exchange->state = EXCHANGE_OPEN;
     link_append(reactor_exchanges(exchange->reactor), &exchange->link);
-    int r = envelope_scan(exchange->message, NULL, &exchange->envelope);
+    int r = read_bytes(exchange, batch_allowed);
     if (r == 0)
         dispatch_envelope(exchange);
-    else if (r == ENVELOPE_PARSE_ERROR)
-        refuse_bytes(exchange, ERROR_PARSE);
-    else if (r == ENVELOPE_BATCH && batch_allowed)
+    else if (r == ENVELOPE_BATCH)
         batch_begin(exchange);
-    else if (r > 0)
-        refuse_bytes(exchange, ERROR_INVALID_REQUEST);
-    else
-        exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
+}
+
+bool dispatch_read(struct exchange *exchange)
+{
+    return read_bytes(exchange, true) >= 0;
 }
 
 void dispatch_message(struct exchange *exchange)
@@ -150,23 +162,41 @@ void dispatch_message(struct exchange *exchange)
 
 /* ---- what is no message ---- */
 
-void dispatch_stream(struct exchange *exchange, struct span last_event_id)
+static bool open_exchange(struct exchange *exchange)
 {
-    struct gateway *gateway = exchange_gateway(exchange);
     exchange->state = EXCHANGE_OPEN;
     link_append(reactor_exchanges(exchange->reactor), &exchange->link);
-    if (gateway_phase(gateway) >= GATEWAY_DRAINING) {
-        exchange_reply_error(exchange, ERROR_DRAINING, NULL);
-        return;
-    }
-    if (!legacy_session(exchange))
-        return;
-    if (quota_take(&gateway->quotas, QUOTA_STREAMS, 1) != 0) {
+    if (gateway_phase(exchange_gateway(exchange)) < GATEWAY_DRAINING)
+        return true;
+    exchange_reply_error(exchange, ERROR_DRAINING, NULL);
+    return false;
+}
+
+static bool charge_stream(struct exchange *exchange)
+{
+    if (quota_take(&exchange_gateway(exchange)->quotas, QUOTA_STREAMS, 1) != 0) {
         exchange_refuse(exchange, QUOTA_STREAMS, COUNTER_REFUSED_STREAM);
-        return;
+        return false;
     }
     exchange->charged |= 1U << QUOTA_STREAMS;
-    stream_attach(exchange, last_event_id);
+    return true;
+}
+
+void dispatch_stream(struct exchange *exchange, struct span last_event_id)
+{
+    if (open_exchange(exchange) && legacy_session(exchange) && charge_stream(exchange))
+        stream_attach(exchange, last_event_id);
+}
+
+bool dispatch_connection(struct exchange *exchange)
+{
+    return open_exchange(exchange) && charge_stream(exchange);
+}
+
+void dispatch_session(struct exchange *exchange)
+{
+    if (legacy_session(exchange))
+        stream_attach(exchange, (struct span){0});
 }
 
 void dispatch_delete(struct exchange *exchange)

@@ -12,6 +12,7 @@
                                      ←    ops->release()  when nobody refers to it any more
 */
 #pragma once
+#include "gateway/core/peer_facts.h"
 #include "gateway/core/reactor.h"
 #include "gateway/core/snapshot.h"
 #include "gateway/mcp/envelope.h"
@@ -72,7 +73,8 @@ enum exchange_state {
 struct exchange {
     /* Set by the front between exchange_init() and dispatch. */
     const struct listener_settings *listener; /* of snapshot */
-    struct address client;
+    struct address client;                    /* behind trusted proxies: whom they speak for */
+    const struct peer_facts *facts;           /* of its connection; the front keeps it until release; NULL: none */
     struct span message; /* what came, one JSON-RPC message or a batch; must stay as it is until release */
     struct span
         session_id; /* Mcp-Session-Id; absent: none came. With connection_session the front sets `session` instead. */
@@ -124,6 +126,14 @@ void exchange_gone(struct exchange *exchange);
 
 /* POST, a text frame, a line: exchange->message holds the bytes. May reply before it returns. */
 void dispatch_message(struct exchange *exchange);
+/* A stream that is open before it has a session (HTTP with SSE, 2024-11-05): charged and open, or refused. True: open.
+ */
+MUST_USE bool dispatch_connection(struct exchange *exchange);
+/* It has one now, exchange->session: what belongs to no request is sent on it from here on. */
+void dispatch_session(struct exchange *exchange);
+/* Whether exchange->message is one at all: for a front that hands it on to another reactor, which dispatches it. False:
+   refused, as dispatch_message() would. */
+MUST_USE bool dispatch_read(struct exchange *exchange);
 /* GET: a legacy client opens the stream of its session, or resumes one (`last_event_id` absent: none). */
 void dispatch_stream(struct exchange *exchange, struct span last_event_id);
 /* DELETE: a legacy client ends its session. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/core/inbox.h"
 #include "gateway/core/seal.h"
 #include "gateway/core/session.h"
 #include "gateway/core/subscriptions.h"
@@ -89,6 +90,8 @@ int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
     if (r == 0)
         r = task_table_new(&gateway->tasks);
     if (r == 0)
+        r = inbox_table_new(&gateway->inboxes);
+    if (r == 0)
         r = seal_new(snapshot->settings->state_key, &gateway->seal);
     if (r == 0)
         r = make_reactors(gateway, reactor_count(snapshot->settings));
@@ -125,6 +128,7 @@ void gateway_free(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->reactors; i++)
         reactor_free(gateway->reactor[i]);
     free(gateway->reactor);
+    inbox_table_free(gateway->inboxes);
     seal_free(gateway->seal);
     snapshot_unref(gateway->snapshot);
     pthread_mutex_destroy(&gateway->publish_lock);

@@ -8,6 +8,7 @@
 
 struct session_table;
 struct task_table;
+struct inbox_table;
 struct seal;
 
 enum gateway_phase { GATEWAY_STARTING, GATEWAY_READY, GATEWAY_DRAINING, GATEWAY_STOPPED };
@@ -19,6 +20,7 @@ struct gateway {
     struct quotas quotas;
     struct session_table *sessions;
     struct task_table *tasks;
+    struct inbox_table *inboxes;
     struct seal *seal; /* of requestState */
     uint64_t started_wall_ms;
     /* The newest snapshot; reactors follow within one turn of their loops. */

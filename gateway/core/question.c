@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "gateway/core/bridge.h"
-#include "gateway/core/call.h"
+#include "gateway/core/call_priv.h"
 #include "gateway/core/session_priv.h"
 
 /* ---- questions ---- */
@@ -82,56 +82,41 @@ void session_forget(struct session *session, struct call *call)
 
 /* ---- calls ---- */
 
-int session_add_call(struct session *session, struct call *call, struct span id)
+static struct call *call_of(struct link *link)
 {
-    struct call_entry *entry = calloc(1, sizeof(*entry) + id.size);
-    if (!entry)
-        return -ENOMEM;
-    entry->call = call_ref(call);
-    entry->id_size = id.size;
-    memcpy(entry->id, id.at, id.size);
+    return CONTAINER_OF(link, struct call, in_session);
+}
+
+/* With the lock held. The reference is the caller's then. */
+static struct call *take_call(struct session *session, struct link *link)
+{
+    link_remove(link);
+    session->call_count--;
+    atomic_fetch_sub(&session->busy, 1);
+    return call_of(link);
+}
+
+int session_add_call(struct session *session, struct call *call)
+{
     pthread_mutex_lock(&session->lock);
     int r = atomic_load(&session->closed) ? SESSION_CLOSED : session->call_count < SESSION_MAX_CALLS ? 0 : -ENOSPC;
     if (r == 0) {
-        link_append(&session->calls, &entry->link);
+        link_append(&session->calls, &call_ref(call)->in_session);
         session->call_count++;
         atomic_fetch_add(&session->busy, 1);
     }
     pthread_mutex_unlock(&session->lock);
-    if (r != 0) {
-        call_unref(entry->call);
-        free(entry);
-    }
     return r;
-}
-
-static struct call_entry *entry_of(struct link *link)
-{
-    return CONTAINER_OF(link, struct call_entry, link);
-}
-
-/* With the lock held. */
-static void take_entry(struct session *session, struct call_entry *entry)
-{
-    link_remove(&entry->link);
-    session->call_count--;
-    atomic_fetch_sub(&session->busy, 1);
 }
 
 void session_remove_call(struct session *session, struct call *call)
 {
-    struct call_entry *found = NULL;
+    struct call *taken = NULL;
     pthread_mutex_lock(&session->lock);
-    for (struct link *link = session->calls.next; link != &session->calls && !found; link = link->next)
-        if (entry_of(link)->call == call)
-            found = entry_of(link);
-    if (found)
-        take_entry(session, found);
+    if (!link_alone(&call->in_session))
+        taken = take_call(session, &call->in_session);
     pthread_mutex_unlock(&session->lock);
-    if (found) {
-        call_unref(found->call);
-        free(found);
-    }
+    call_unref(taken);
 }
 
 void session_cancel_call(struct session *session, struct span id)
@@ -139,8 +124,8 @@ void session_cancel_call(struct session *session, struct span id)
     struct call *call = NULL;
     pthread_mutex_lock(&session->lock);
     for (struct link *link = session->calls.next; link != &session->calls && !call; link = link->next)
-        if (envelope_id_equal((struct span){entry_of(link)->id, entry_of(link)->id_size}, id))
-            call = call_ref(entry_of(link)->call);
+        if (envelope_id_equal(call_of(link)->exchange->envelope.id, id))
+            call = call_ref(call_of(link));
     pthread_mutex_unlock(&session->lock);
     if (call) {
         call_cancel(call, CALL_CANCELLED_BY_CLIENT);
@@ -152,17 +137,14 @@ void session_cancel_call(struct session *session, struct span id)
 void questions_close(struct session *session)
 {
     for (;;) {
-        struct call_entry *entry = NULL;
+        struct call *call = NULL;
         pthread_mutex_lock(&session->lock);
-        if (!link_alone(&session->calls)) {
-            entry = entry_of(session->calls.next);
-            take_entry(session, entry);
-        }
+        if (!link_alone(&session->calls))
+            call = take_call(session, session->calls.next);
         pthread_mutex_unlock(&session->lock);
-        if (!entry)
+        if (!call)
             return;
-        call_cancel(entry->call, CALL_SESSION_ENDED);
-        call_unref(entry->call);
-        free(entry);
+        call_cancel(call, CALL_SESSION_ENDED);
+        call_unref(call);
     }
 }

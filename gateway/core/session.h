@@ -49,9 +49,9 @@ bool session_answer(struct session *session, const struct envelope *response);
 void session_forget(struct session *session, struct call *call);
 
 /* Calls under way, so that notifications/cancelled finds them. SESSION_CLOSED: nobody will cancel it any more, the
-   caller must. -ENOSPC or -ENOMEM: it just cannot be cancelled by id. */
+   caller must. -ENOSPC: neither an id nor the session's end cancels it. */
 enum { SESSION_CLOSED = 1 };
-MUST_USE int session_add_call(struct session *session, struct call *call, struct span id);
+MUST_USE int session_add_call(struct session *session, struct call *call);
 void session_remove_call(struct session *session, struct call *call);
 void session_cancel_call(struct session *session, struct span id);
 

@@ -41,13 +41,6 @@ struct subscription {
     char uri[];
 };
 
-struct call_entry {
-    struct link link;
-    struct call *call; /* counted */
-    size_t id_size;
-    char id[];
-};
-
 struct session {
     UT_hash_handle hh; /* in the table, under the stripe's lock */
     char id[RANDOM_ID_BYTES];
@@ -70,7 +63,7 @@ struct session {
     struct question *questions;
     uint64_t next_question;
     struct subscription *subscriptions;
-    struct link calls;
+    struct link calls; /* by call->in_session, counted */
     unsigned call_count;
 };
 

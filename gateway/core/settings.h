@@ -6,7 +6,12 @@
 
 enum { SETTINGS_MAX_LISTENERS = 32, SETTINGS_MAX_MODULES = 64, SETTINGS_MAX_COMMANDS = 1024, SETTINGS_MAX_NAMES = 256 };
 
-enum transport { TRANSPORT_HTTP = 1 << 0 };
+enum transport {
+    TRANSPORT_HTTP = 1 << 0,
+    TRANSPORT_WEBSOCKET = 1 << 1,
+    TRANSPORT_SSE = 1 << 2,    /* HTTP with SSE, two endpoints (2024-11-05) */
+    TRANSPORT_STREAM = 1 << 3, /* newline-delimited, on a listener of its own */
+};
 
 struct name_list {
     char **name;

@@ -317,7 +317,8 @@ static inline void run_bad(struct fake *fake UNUSED, struct call *call)
         FAKE_ANSWER(call_error(call, -32000, SPAN("bad"), (struct span){0}));
     else
         assert_int_equal(r, -EINVAL);
-    assert_int_equal(call_result_text(call, SPAN("late"), false), -EALREADY);
+    r = call_result_text(call, SPAN("late"), false);
+    assert_true(r == -EALREADY || r == -ENOMEM);
 }
 
 static inline void run_resource(struct fake *fake UNUSED, struct call *call)

@@ -1,5 +1,5 @@
 /* What the files of the HTTP front share: its structs and the functions between them. Private to
-   transports/serve/http_*.c. One reactor's thread throughout.
+   transports/serve/http_*.c and sse_legacy*.c. One reactor's thread throughout.
 
    A connection, by what it may wait for (http_deadline.c watches each list; there is always at most one deadline):
 
@@ -66,7 +66,9 @@ struct http_front {
     uv_idle_t idle;       /* runs while a daemon is pending */
     uv_timer_t sweep;     /* deadlines and keep-alive comments */
     struct link deadline[HTTP_STAGES];
-    struct link streams;  /* by the time of the last bytes */
+    struct link streams; /* by the time of the last bytes */
+    struct link sse;     /* struct sse_legacy: all, and those that nobody has spoken to yet, by their age */
+    struct link sse_silent;
     struct link resuming; /* requests */
     struct link hung_up;  /* connections whose client has closed, with something left to settle */
     struct link connections;
@@ -91,6 +93,8 @@ enum http_route {
     HTTP_ROUTE_BAD,  /* no target that a server has */
     HTTP_ROUTE_NONE, /* nothing there */
     HTTP_ROUTE_MCP,
+    HTTP_ROUTE_SSE,      /* HTTP with SSE (2024-11-05): the stream */
+    HTTP_ROUTE_MESSAGES, /* and what is posted to it */
     HTTP_ROUTE_PAGE,
 };
 
@@ -130,6 +134,7 @@ struct http_request {
     size_t queue_sent;      /* of queue, what libmicrohttpd has taken */
     uint64_t last_bytes_ms; /* when something went into the queue last */
     struct http_request *next_spare;
+    struct sse_legacy *sse; /* it is the stream of one; until its connection is through with it */
     struct http_framing framing;
     char session_id[HTTP_SESSION_ID_BYTES];
     char method;       /* the first letter of POST, GET, DELETE, HEAD, OPTIONS */
@@ -156,9 +161,10 @@ void http_front_want_all(struct http_front *front);
 void http_front_turn(struct http_front *front);
 
 /* http_connection.c */
-void http_connection_accepted(void *endpoint, int fd, const struct address *client); /* an acceptor_callback */
+void http_connection_accepted(void *context, int fd,
+                              const struct address *client); /* an acceptor_callback; context: an endpoint */
 void http_connection_on_watch(uv_poll_t *poll, int status, int events);
-void http_connection_notify(void *front, struct MHD_Connection *mhd, void **context,
+void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
                             enum MHD_ConnectionNotificationCode code);
 /* Ends it whatever it is doing: the socket is shut down, the rest follows from that. */
 void http_connection_cut(struct http_connection *connection);
@@ -177,10 +183,10 @@ void http_deadline_on_sweep(uv_timer_t *timer);
 void http_deadline_arm(struct http_front *front);
 
 /* http_request.c */
-void *http_request_on_target(void *front, const char *uri, struct MHD_Connection *mhd);
-enum MHD_Result http_request_on_call(void *front, struct MHD_Connection *mhd, const char *url, const char *method,
+void *http_request_on_target(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result http_request_on_call(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                                      const char *version, const char *upload, size_t *upload_size, void **context);
-void http_request_on_completed(void *front, struct MHD_Connection *mhd, void **context,
+void http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                                enum MHD_RequestTerminationCode code);
 /* The client cannot be reached any more: ends its connection and tells the core, once. Not from inside the core. */
 void http_request_gone(struct http_request *request);
@@ -213,12 +219,18 @@ const struct listener_settings *http_route_listener(const struct http_connection
 /* The methods of a route, for Allow. */
 const char *http_route_allow(enum http_route route);
 bool http_route_has(enum http_route route, struct span method);
+/* Whether MCP is spoken there: not with just any page of a browser. */
+static inline bool http_route_speaks(enum http_route route)
+{
+    return route == HTTP_ROUTE_MCP || route == HTTP_ROUTE_SSE || route == HTTP_ROUTE_MESSAGES;
+}
 /* The answer of a page or a preflight: request->response is set, or -ENOMEM. */
 MUST_USE int http_route_page(struct http_request *request);
 MUST_USE int http_route_preflight(struct http_request *request);
 
 /* http_reply.c */
 extern const struct front_ops http_reply_ops;
+void http_reply_release(struct exchange *exchange);
 /* Makes request->response; takes the body (malloc'd, NULL: none) also on failure. */
 MUST_USE int http_reply_make(struct http_request *request, unsigned status, const char *content_type, char *body,
                              size_t size);
@@ -231,6 +243,10 @@ enum MHD_Result http_reply_queue(struct http_request *request);
 struct span http_reply_lookup(const struct http_connection *connection, const char *name);
 
 /* http_stream.c */
+struct sse_event;
+/* Makes the answer a stream, if it is none yet, and sends an event. 0, FRONT_GONE or -ENOMEM; after the last two the
+   client is cut off. */
+MUST_USE int http_stream_add(struct http_request *request, const struct sse_event *event);
 int http_stream_send(struct exchange *exchange, const struct event *event);
 void http_stream_end(struct http_request *request, struct reply *reply);
 /* Comments on streams that have been silent. */

@@ -35,19 +35,20 @@ static void test_one_port_for_all(void **state)
     static const char *const rows[] = {"127.0.0.1:0", "[::1]:0"};
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct address address = parse(rows[i]), bound[3];
-        struct listening *listening;
+        struct address address = parse(rows[i]);
+        struct listening *listening = NULL;
         int result = listening_open(&address, 3, &listening);
         if (result == -EADDRNOTAVAIL || result == -EAFNOSUPPORT)
             continue; /* a machine without IPv6 */
         assert_int_equal(result, 0);
         for (unsigned n = 0; n < 3; n++) {
             int fd = listening_take(listening, n);
-            socklen_t size = sizeof(bound[n].ipv6);
+            struct address bound = {.size = 0};
+            socklen_t size = sizeof(bound.ipv6);
             assert_true(fd >= 0);
-            assert_int_equal(getsockname(fd, &bound[n].any, &size), 0);
-            assert_int_equal(bound[n].ipv4.sin_port, listening_address(listening)->ipv4.sin_port);
-            assert_int_not_equal(bound[n].ipv4.sin_port, 0);
+            assert_int_equal(getsockname(fd, &bound.any, &size), 0);
+            assert_int_equal(bound.ipv4.sin_port, listening_address(listening)->ipv4.sin_port);
+            assert_int_not_equal(bound.ipv4.sin_port, 0);
             assert_int_equal(listening_take(listening, n), -1);
             close(fd);
         }
@@ -71,7 +72,7 @@ static void test_refusals(void **state)
 static void test_unix_socket(void **state)
 {
     char text[ADDRESS_BYTES], directory[] = "/tmp/weir-test-XXXXXX";
-    struct listening *listening, *other;
+    struct listening *listening = NULL, *other = NULL;
     (void)state;
     assert_non_null(mkdtemp(directory));
     snprintf(text, sizeof(text), "unix:%s/socket", directory);

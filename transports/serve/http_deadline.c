@@ -5,6 +5,7 @@
 #include "transports/serve/http_parts.h"
 #include "transports/serve/refusal.h"
 #include "transports/serve/socket_state.h"
+#include "transports/serve/sse_legacy.h"
 
 enum {
     SWEEP_MS = 500, /* the longest time between two looks */
@@ -140,6 +141,7 @@ void http_deadline_on_sweep(uv_timer_t *timer)
     for (unsigned stage = 0; stage < HTTP_STAGES; stage++)
         sweep_stage(front, (enum http_stage)stage, limit_ms(front, settings, (enum http_stage)stage));
     http_stream_keep_alive(front);
+    sse_legacy_sweep(front, settings->limits.idle_timeout_ms);
     if (!link_alone(&front->connections))
         uv_timer_start(timer, http_deadline_on_sweep, sweep_period_ms(settings), 0);
 }

@@ -6,6 +6,7 @@
    large heads have one because the memory for heads is a setting of the daemon. Owns the handles, the connections and,
    through them, all requests. */
 #include "transports/serve/http_parts.h"
+#include "transports/serve/sse_legacy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -211,6 +212,8 @@ static void init_lists(struct http_front *front)
     for (unsigned i = 0; i < HTTP_STAGES; i++)
         link_init(&front->deadline[i]);
     link_init(&front->streams);
+    link_init(&front->sse);
+    link_init(&front->sse_silent);
     link_init(&front->resuming);
     link_init(&front->hung_up);
     link_init(&front->connections);
@@ -288,6 +291,7 @@ void http_front_drain(struct http_front *front)
         if (between_requests(connection))
             http_connection_cut(connection);
     }
+    sse_legacy_drain(front);
 }
 
 bool http_front_idle(const struct http_front *front)

@@ -128,11 +128,14 @@ static bool is_preflight(struct span method, const struct http_head *head)
            !span_absent(head->field[HTTP_FIELD_REQUEST_METHOD]);
 }
 
-static int check_media(struct span method, const struct http_head *head, struct http_refusal *refusal)
+static int check_media(enum http_route route, struct span method, const struct http_head *head,
+                       struct http_refusal *refusal)
 {
     bool post = span_is(method, "POST");
     if (post && !http_head_is_json(head))
         return refuse(refusal, ERROR_UNSUPPORTED_MEDIA, COUNTER_REFUSED_MEDIA);
+    if (route == HTTP_ROUTE_MESSAGES)
+        return 0; /* its answer has no body */
     bool json = post && http_head_accepts_json(head);
     if ((post || span_is(method, "GET")) && !json && !http_head_accepts_event_stream(head))
         return refuse(refusal, ERROR_NOT_ACCEPTABLE, COUNTER_REFUSED_MEDIA);
@@ -144,7 +147,7 @@ static int check_mcp(struct http_connection *connection, const struct listener_s
 {
     connection->request->preflight = is_preflight(method, head);
     int result = check_origin(connection, listener, head, refusal);
-    return result == 0 ? check_media(method, head, refusal) : result;
+    return result == 0 ? check_media((enum http_route)connection->route, method, head, refusal) : result;
 }
 
 static int check_length(const struct http_connection *connection, struct http_refusal *refusal)
@@ -168,7 +171,7 @@ static int check_method(const struct http_connection *connection, struct span me
 {
     if (http_route_has(connection->route, method))
         return 0;
-    if (connection->route == HTTP_ROUTE_MCP && is_preflight(method, head))
+    if (http_route_speaks((enum http_route)connection->route) && is_preflight(method, head))
         return 0;
     return refuse_method(connection->route, refusal);
 }
@@ -201,7 +204,7 @@ int http_refuse_head(struct http_connection *connection, const char *method_text
         result = check_method(connection, method, head, ret_refusal);
     if (result == 0 && connection->route == HTTP_ROUTE_PAGE)
         result = check_page_host(connection, listener, head, ret_refusal);
-    if (result == 0 && connection->route == HTTP_ROUTE_MCP)
+    if (result == 0 && http_route_speaks((enum http_route)connection->route))
         result = check_mcp(connection, listener, method, head, ret_refusal);
     return result == 0 ? check_length(connection, ret_refusal) : result;
 }

@@ -45,7 +45,8 @@ static int add_cors(struct http_request *request)
     struct http_connection *connection = request->connection;
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
     struct span origin = http_reply_lookup(connection, "Origin");
-    if (span_absent(origin) || connection->route != HTTP_ROUTE_MCP || !listener || origin.size >= sizeof(text) ||
+    if (span_absent(origin) || !http_route_speaks((enum http_route)connection->route) || !listener ||
+        origin.size >= sizeof(text) ||
         !origin_allowed(origin, listener->allowed_origins.name, listener->allowed_origins.count))
         return 0;
     memcpy(text, origin.at, origin.size);
@@ -131,7 +132,7 @@ static void on_reply(struct exchange *exchange, struct reply *reply)
         http_request_resume(request);
 }
 
-static void on_release(struct exchange *exchange)
+void http_reply_release(struct exchange *exchange)
 {
     http_request_free(of(exchange));
 }
@@ -144,5 +145,5 @@ const struct front_ops http_reply_ops = {
     .header = on_header,
     .send = http_stream_send,
     .reply = on_reply,
-    .release = on_release,
+    .release = http_reply_release,
 };

@@ -4,6 +4,7 @@
    the next ones. */
 #include "transports/serve/http_parts.h"
 #include "transports/serve/refusal.h"
+#include "transports/serve/sse_legacy.h"
 #include "transports/wire/host.h"
 
 #include <errno.h>
@@ -110,10 +111,11 @@ void http_request_cut(struct http_request *request)
 
 static void tell_core(struct http_request *request)
 {
-    if (!request->is_exchange || request->replied || request->told)
-        return;
-    request->told = true;
-    exchange_gone(&request->exchange);
+    if (request->is_exchange && !request->replied && !request->told) {
+        request->told = true;
+        exchange_gone(&request->exchange);
+    }
+    sse_legacy_close(TAKE(request->sse));
 }
 
 void http_request_gone(struct http_request *request)
@@ -187,7 +189,8 @@ static void init_exchange(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
     struct exchange *exchange = &request->exchange;
-    exchange_init(exchange, &http_reply_ops, request->front->reactor);
+    exchange_init(exchange, connection->route == HTTP_ROUTE_SSE ? &sse_legacy_ops : &http_reply_ops,
+                  request->front->reactor);
     request->is_exchange = true;
     exchange->listener = http_route_listener(connection, exchange->snapshot->settings);
     exchange->client = connection->client;
@@ -290,10 +293,8 @@ static void note_taken(struct http_request *request)
     connection->taken_bytes += (info ? info->header_size : 0) + request->body_size;
 }
 
-static void dispatch_exchange(struct http_request *request)
+static void dispatch_mcp(struct http_request *request)
 {
-    init_exchange(request);
-    request->dispatching = true;
     switch (request->method) {
     case 'P':
         dispatch_message(&request->exchange);
@@ -305,6 +306,18 @@ static void dispatch_exchange(struct http_request *request)
         dispatch_delete(&request->exchange);
         break;
     }
+}
+
+static void dispatch_exchange(struct http_request *request)
+{
+    init_exchange(request);
+    request->dispatching = true;
+    if (request->connection->route == HTTP_ROUTE_SSE)
+        sse_legacy_open(request);
+    else if (request->connection->route == HTTP_ROUTE_MESSAGES)
+        sse_legacy_post(request);
+    else
+        dispatch_mcp(request);
     request->dispatching = false;
 }
 

@@ -1,7 +1,8 @@
-/* What there is to ask for: the MCP path of the listener, and the pages. Also the two answers that need no dispatcher:
-   pages, and CORS preflights from allowed origins (Fetch Standard, "CORS-preflight request"). On one reactor; owns
-   nothing. */
+/* What there is to ask for: the MCP path of the listener, the two of HTTP with SSE, and the pages. Also the two answers
+   that need no dispatcher: pages, and CORS preflights from allowed origins (Fetch Standard, "CORS-preflight request").
+   On one reactor; owns nothing. */
 #include "transports/serve/http_parts.h"
+#include "transports/serve/sse_legacy.h"
 
 #include <errno.h>
 
@@ -29,25 +30,49 @@ static const struct page *find_page(const struct http_connection *connection, st
     return NULL;
 }
 
+static enum http_route find_endpoint(const struct listener_settings *listener, struct span path)
+{
+    if (span_is(path, listener->path) && listener->transports != TRANSPORT_SSE)
+        return HTTP_ROUTE_MCP;
+    if (!(listener->transports & TRANSPORT_SSE))
+        return HTTP_ROUTE_NONE;
+    if (span_is(path, SSE_LEGACY_STREAM_PATH))
+        return HTTP_ROUTE_SSE;
+    return span_is(path, SSE_LEGACY_MESSAGES_PATH) ? HTTP_ROUTE_MESSAGES : HTTP_ROUTE_NONE;
+}
+
 enum http_route http_route_find(struct http_connection *connection, struct span path, const struct page **ret_page)
 {
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
-    if (!connection->endpoint->admin && listener && span_is(path, listener->path))
-        return HTTP_ROUTE_MCP;
+    enum http_route route = connection->endpoint->admin || !listener ? HTTP_ROUTE_NONE : find_endpoint(listener, path);
+    if (route != HTTP_ROUTE_NONE)
+        return route;
     *ret_page = find_page(connection, path);
     return *ret_page ? HTTP_ROUTE_PAGE : HTTP_ROUTE_NONE;
 }
 
 const char *http_route_allow(enum http_route route)
 {
-    return route == HTTP_ROUTE_PAGE ? "GET, HEAD" : "GET, POST, DELETE";
+    switch (route) {
+    case HTTP_ROUTE_PAGE:
+        return "GET, HEAD";
+    case HTTP_ROUTE_SSE:
+        return "GET";
+    case HTTP_ROUTE_MESSAGES:
+        return "POST";
+    default:
+        return "GET, POST, DELETE";
+    }
 }
 
 bool http_route_has(enum http_route route, struct span method)
 {
-    if (route == HTTP_ROUTE_PAGE)
-        return span_is(method, "GET") || span_is(method, "HEAD");
-    return span_is(method, "POST") || span_is(method, "GET") || span_is(method, "DELETE");
+    struct span allowed = span_of(http_route_allow(route));
+    while (!span_absent(allowed)) {
+        if (span_equal(span_trim(span_cut(&allowed, ',')), method))
+            return true;
+    }
+    return false;
 }
 
 /* ---- pages ---- */
@@ -100,7 +125,8 @@ int http_route_preflight(struct http_request *request)
 {
     int result = http_reply_make(request, 204, NULL, NULL, 0);
     if (result == 0)
-        result = http_reply_field(request->response, "Access-Control-Allow-Methods", http_route_allow(HTTP_ROUTE_MCP));
+        result = http_reply_field(request->response, "Access-Control-Allow-Methods",
+                                  http_route_allow((enum http_route)request->connection->route));
     if (result == 0)
         result = add_allowed_headers(request);
     if (result == 0)

@@ -97,17 +97,22 @@ static int add_event(struct http_request *request, const struct sse_event *event
     return 0;
 }
 
-int http_stream_send(struct exchange *exchange, const struct event *event)
+int http_stream_add(struct http_request *request, const struct sse_event *event)
 {
-    struct http_request *request = CONTAINER_OF(exchange, struct http_request, exchange);
-    if (request->gone)
+    if (request->gone || request->ended)
         return FRONT_GONE;
     if (!request->streaming && become_stream(request) != 0) {
         http_request_cut(request);
         return -ENOMEM;
     }
-    return add_event(request,
-                     &(struct sse_event){.id = event->id, .data = event->message, .retry_ms = event->retry_ms});
+    return add_event(request, event);
+}
+
+int http_stream_send(struct exchange *exchange, const struct event *event)
+{
+    struct http_request *request = CONTAINER_OF(exchange, struct http_request, exchange);
+    return http_stream_add(request,
+                           &(struct sse_event){.id = event->id, .data = event->message, .retry_ms = event->retry_ms});
 }
 
 void http_stream_end(struct http_request *request, struct reply *reply)

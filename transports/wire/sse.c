@@ -51,6 +51,11 @@ void sse_add_event(struct text *out, const struct sse_event *event)
         text_add_uint64(out, event->retry_ms);
         text_add_char(out, '\n');
     }
+    if (!span_absent(event->type)) {
+        text_add_literal(out, "event: ");
+        text_add(out, event->type);
+        text_add_char(out, '\n');
+    }
     if (has_line_end(event->data))
         add_lines(out, event->data);
     else

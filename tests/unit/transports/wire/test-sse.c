@@ -30,6 +30,7 @@ static void test_events(void **state)
         {{.id = BYTES("7-1"), .data = BYTES("{}")}, "id: 7-1\ndata: {}\n\n", "with an id"},
         {{.id = BYTES("7-0"), .data = ABSENT}, "id: 7-0\ndata:\n\n", "priming: an id and empty data"},
         {{.id = BYTES("1"), .retry_ms = 1500}, "id: 1\nretry: 1500\ndata:\n\n", "priming with retry"},
+        {{.type = BYTES("endpoint"), .data = BYTES("/x")}, "event: endpoint\ndata: /x\n\n", "a type"},
         {{.id = ABSENT, .data = ABSENT}, "data:\n\n", "nothing at all"},
         {{.id = BYTES(""), .data = BYTES("x")}, "id: \ndata: x\n\n", "an empty id resets it"},
         {{.id = BYTES("a\nb"), .data = BYTES("x")}, "data: x\n\n", "an id that cannot be written"},

@@ -1,8 +1,14 @@
-"""The Python SDK's first line (mcp 1.x): revisions up to 2025-11-25, a session over Streamable HTTP."""
+"""The Python SDK's first line (mcp 1.x): revisions up to 2025-11-25, a session over Streamable HTTP, over HTTP with SSE
+or over WebSocket.
+
+usage: v1.py URL [http|sse|websocket]       URL is that of the transport"""
+
+import sys
 
 from contextlib import asynccontextmanager
 
 from mcp import ClientSession, McpError, types
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 import checks
@@ -82,11 +88,20 @@ class Peer(checks.PeerBase):
             await self.session.unsubscribe_resource(uri)
 
 
+def open_transport(url):
+    kind = sys.argv[2] if len(sys.argv) > 2 else "http"
+    if kind == "websocket":
+        from mcp.client.websocket import websocket_client  # another package, and a warning that it is deprecated
+
+        return websocket_client(url)
+    return sse_client(url) if kind == "sse" else streamable_http_client(url)
+
+
 @asynccontextmanager
 async def open_peer(url):
     peer = Peer()
     async with (
-        streamable_http_client(url) as (read, write, _),
+        open_transport(url) as (read, write, *_),
         ClientSession(
             read,
             write,

@@ -51,21 +51,21 @@ static bool busy(const struct sse_legacy *sse)
     return false;
 }
 
-static void end_stream(struct sse_legacy *sse)
-{
-    struct http_request *request = sse->request;
-    link_remove(&sse->silent);
-    inbox_close(TAKE(sse->inbox));
-    if (request->ended)
-        return;
-    request->replied = request->exchange.state == EXCHANGE_REPLIED;
-    http_stream_end(request, &(struct reply){.status = 200});
-}
-
+/* The stream's exchange has ended; the stream itself does so when the last answer is on it. */
 static void settle(struct sse_legacy *sse)
 {
-    if ((sse->ending || sse->request->front->draining) && !busy(sse))
-        end_stream(sse);
+    if (!sse->ending || busy(sse) || sse->request->replied)
+        return;
+    sse->request->replied = true;
+    inbox_close(TAKE(sse->inbox));
+    http_stream_end(sse->request, &(struct reply){.status = 200});
+}
+
+static void end_stream(struct sse_legacy *sse)
+{
+    link_remove(&sse->silent);
+    if (exchange_open(&sse->request->exchange))
+        exchange_reply_stream(&sse->request->exchange, &(struct reply){.status = 200});
 }
 
 static void abandon(struct sse_legacy *sse)
@@ -99,7 +99,7 @@ void sse_legacy_drain(struct http_front *front)
 {
     for (struct link *link = front->sse.next, *next; link != &front->sse; link = next) {
         next = link->next;
-        settle(CONTAINER_OF(link, struct sse_legacy, all));
+        end_stream(CONTAINER_OF(link, struct sse_legacy, all));
     }
 }
 

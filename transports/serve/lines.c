@@ -1,17 +1,71 @@
-/* Line connections on one reactor's loop: reading, cutting into lines, writing, and the end. Reading pauses while too
+/* Line connections on one reactor's loop: reading, cutting into lines, writing, and the end; what the messages mean is
+   duplex.c's. Reading pauses while too
    many requests are under way or the client does not read its answers, so a client is slowed by its own pace; one that
    takes nothing at all until limits.max_send_queue is full is cut off. Owns the handles; a connection is freed when its
    last handle is closed. */
-#include "transports/serve/lines_parts.h"
+#include "transports/serve/lines.h"
 
 #include <errno.h>
 #include <unistd.h>
 
+#include "gateway/base/text.h"
+#include "transports/serve/acceptor.h"
+#include "transports/serve/duplex.h"
+
 enum { READ_BYTES = 64 * 1024 };
+
+struct lines_endpoint {
+    struct lines_front *front;
+    struct acceptor *acceptor;
+    unsigned index;
+};
+
+struct lines_front {
+    struct reactor *reactor;
+    struct lines_endpoint endpoint[LINES_MAX_LISTENERS];
+    size_t endpoints;
+    struct link connections;
+    unsigned references; /* itself, its connections, acceptors that are not closed */
+    bool draining;
+};
+
+/* Two ends of one client; for a socket both are the same stream. */
+struct lines_connection {
+    struct link link; /* front->connections */
+    struct lines_front *front;
+    struct duplex duplex; /* its listener is SETTINGS_MAX_LISTENERS for standard input and output */
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+        uv_tty_t tty;
+    } in, out;
+    bool same; /* `in` is `out` */
+    bool in_open, out_open;
+    int file_in; /* a regular file cannot be polled: read by the worker pool; -1: none */
+    int file_out;
+    uv_fs_t reading;
+    char *read_buffer;
+    struct text line; /* the beginning of a message */
+    bool skipping;    /* the rest of a line that is too long */
+    bool paused;
+    bool input_ended;
+    bool closing;
+    unsigned holds; /* itself, open handles, requests under way, functions on the stack */
+    bool charged;   /* holds one of QUOTA_CONNECTIONS */
+    void (*ended)(void *context);
+    void *context;
+};
+
+static struct lines_connection *of(struct duplex *duplex)
+{
+    return CONTAINER_OF(duplex, struct lines_connection, duplex);
+}
 
 static const struct settings *settings_of(const struct lines_connection *connection)
 {
-    return reactor_snapshot(connection->front->reactor)->settings;
+    return duplex_settings(&connection->duplex);
 }
 
 /* ---- life ---- */
@@ -22,12 +76,12 @@ static void front_unref(struct lines_front *front)
         free(front);
 }
 
-void lines_ref(struct lines_connection *connection)
+static void hold(struct lines_connection *connection)
 {
     connection->holds++;
 }
 
-void lines_unref(struct lines_connection *connection)
+static void unhold(struct lines_connection *connection)
 {
     struct lines_front *front = connection->front;
     if (--connection->holds > 0)
@@ -37,6 +91,7 @@ void lines_unref(struct lines_connection *connection)
     link_remove(&connection->link);
     if (connection->ended)
         connection->ended(connection->context);
+    duplex_done(&connection->duplex);
     text_done(&connection->line);
     free(connection->read_buffer);
     free(connection);
@@ -45,23 +100,25 @@ void lines_unref(struct lines_connection *connection)
 
 static void handle_closed(uv_handle_t *handle)
 {
-    lines_unref(handle->data);
+    unhold(handle->data);
 }
 
-void lines_close(struct lines_connection *connection)
+static void close_connection(struct lines_connection *connection)
 {
     if (connection->closing)
         return;
     connection->closing = true;
-    lines_abandon(connection);
+    duplex_abandon(&connection->duplex);
     if (connection->in_open)
         uv_close(&connection->in.handle, handle_closed);
     if (connection->out_open)
         uv_close(&connection->out.handle, handle_closed);
-    lines_unref(connection); /* its own */
+    unhold(connection); /* its own */
 }
 
 /* ---- writing ---- */
+
+static void settle(struct lines_connection *connection);
 
 struct write {
     uv_write_t request;
@@ -81,10 +138,10 @@ static void written(uv_write_t *request, int status)
     struct lines_connection *connection = write->connection;
     free(write);
     if (status < 0)
-        lines_close(connection);
+        close_connection(connection);
     else
-        lines_settle(connection);
-    lines_unref(connection);
+        settle(connection);
+    unhold(connection);
 }
 
 static int write_file(struct lines_connection *connection, struct span message)
@@ -96,11 +153,11 @@ static int write_file(struct lines_connection *connection, struct span message)
     uv_fs_req_cleanup(&request);
     if (r >= 0)
         return 0;
-    lines_close(connection);
+    close_connection(connection);
     return FRONT_GONE;
 }
 
-int lines_write(struct lines_connection *connection, struct span message)
+static int write_line(struct lines_connection *connection, struct span message)
 {
     if (connection->closing)
         return FRONT_GONE;
@@ -108,12 +165,12 @@ int lines_write(struct lines_connection *connection, struct span message)
         return write_file(connection, message);
     if (uv_stream_get_write_queue_size(out_stream(connection)) > settings_of(connection)->limits.max_send_queue) {
         counter_add(reactor_counters(connection->front->reactor), COUNTER_SLOW_READERS, 1);
-        lines_close(connection);
+        close_connection(connection);
         return FRONT_GONE;
     }
     struct write *write = malloc(sizeof(*write) + message.size + 1);
     if (!write) {
-        lines_close(connection);
+        close_connection(connection);
         return -ENOMEM;
     }
     write->connection = connection;
@@ -122,11 +179,11 @@ int lines_write(struct lines_connection *connection, struct span message)
     uv_buf_t buffer = uv_buf_init(write->bytes, (unsigned)message.size + 1);
     int r = uv_write(&write->request, out_stream(connection), &buffer, 1, written);
     if (r == 0) {
-        lines_ref(connection);
+        hold(connection);
         return 0;
     }
     free(write);
-    lines_close(connection);
+    close_connection(connection);
     return FRONT_GONE;
 }
 
@@ -138,9 +195,9 @@ static void end_of_line(struct lines_connection *connection)
     if (line.size && line.at[line.size - 1] == '\r')
         line.size--;
     if (connection->skipping)
-        lines_refuse_long(connection);
+        duplex_refuse_long(&connection->duplex);
     else if (span_trim(line).size)
-        lines_message(connection, line);
+        duplex_message(&connection->duplex, line);
     connection->skipping = false;
     text_clear(&connection->line);
 }
@@ -158,7 +215,7 @@ static void take_bytes(struct lines_connection *connection, struct span bytes)
         else
             text_add(&connection->line, (struct span){bytes.at, part});
         if (connection->line.error) {
-            lines_close(connection);
+            close_connection(connection);
             return;
         }
         part += newline ? 1 : 0;
@@ -173,7 +230,7 @@ static void input_ended(struct lines_connection *connection)
     connection->input_ended = true;
     if (connection->line.size && !connection->closing)
         end_of_line(connection); /* a last line without its newline is a message, too */
-    lines_settle(connection);
+    settle(connection);
 }
 
 static void give_buffer(uv_handle_t *handle, size_t suggested UNUSED, uv_buf_t *buffer)
@@ -185,18 +242,18 @@ static void give_buffer(uv_handle_t *handle, size_t suggested UNUSED, uv_buf_t *
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct lines_connection *connection = stream->data;
-    lines_ref(connection);
+    hold(connection);
     if (size > 0) {
         take_bytes(connection, (struct span){buffer->base, (size_t)size});
         if (!connection->closing)
-            lines_settle(connection);
+            settle(connection);
     } else if (size == UV_EOF) {
         uv_read_stop(stream);
         input_ended(connection);
     } else if (size < 0) {
-        lines_close(connection);
+        close_connection(connection);
     }
-    lines_unref(connection);
+    unhold(connection);
 }
 
 static void read_file(struct lines_connection *connection);
@@ -213,7 +270,7 @@ static void file_read(uv_fs_t *request)
     } else if (!connection->closing) {
         input_ended(connection);
     }
-    lines_unref(connection);
+    unhold(connection);
 }
 
 static void read_file(struct lines_connection *connection)
@@ -221,11 +278,11 @@ static void read_file(struct lines_connection *connection)
     uv_buf_t buffer = uv_buf_init(connection->read_buffer, READ_BYTES);
     uv_loop_t *loop = reactor_loop(connection->front->reactor);
     connection->reading.data = connection;
-    lines_ref(connection);
+    hold(connection);
     if (uv_fs_read(loop, &connection->reading, connection->file_in, &buffer, 1, -1, file_read) == 0)
         return;
-    lines_close(connection);
-    lines_unref(connection);
+    close_connection(connection);
+    unhold(connection);
 }
 
 static void resume(struct lines_connection *connection)
@@ -234,7 +291,7 @@ static void resume(struct lines_connection *connection)
     if (connection->file_in >= 0)
         read_file(connection);
     else if (uv_read_start(&connection->in.stream, give_buffer, on_read) < 0)
-        lines_close(connection);
+        close_connection(connection);
 }
 
 static void pause_reading(struct lines_connection *connection)
@@ -249,27 +306,15 @@ static size_t unsent(struct lines_connection *connection)
     return connection->file_out >= 0 ? 0 : uv_stream_get_write_queue_size(out_stream(connection));
 }
 
-/* Requests that will be answered by themselves; a subscription is not. */
-static bool busy(const struct lines_connection *connection)
-{
-    for (struct link *link = connection->exchanges.next; link != &connection->exchanges; link = link->next) {
-        const struct lines_exchange *mine = CONTAINER_OF(link, struct lines_exchange, link);
-        if (mine->owes && !mine->exchange.listen)
-            return true;
-    }
-    return false;
-}
-
-void lines_settle(struct lines_connection *connection)
+static void settle(struct lines_connection *connection)
 {
     if (connection->closing)
         return;
     size_t waiting = unsent(connection);
     bool over = connection->input_ended || connection->front->draining;
-    bool full = connection->outstanding >= LINES_MAX_OUTSTANDING ||
-                waiting > settings_of(connection)->limits.max_send_queue / 2;
-    if (over && waiting == 0 && !busy(connection))
-        lines_close(connection);
+    bool full = duplex_full(&connection->duplex) || waiting > settings_of(connection)->limits.max_send_queue / 2;
+    if (over && waiting == 0 && !duplex_busy(&connection->duplex))
+        close_connection(connection);
     else if (full && !connection->paused && !connection->input_ended)
         pause_reading(connection);
     else if (!full && connection->paused && !connection->input_ended)
@@ -278,7 +323,41 @@ void lines_settle(struct lines_connection *connection)
 
 /* ---- connections ---- */
 
-static struct lines_connection *make(struct lines_front *front, unsigned listener)
+static int op_write(struct duplex *duplex, struct span message)
+{
+    return write_line(of(duplex), message);
+}
+
+static void op_settle(struct duplex *duplex)
+{
+    settle(of(duplex));
+}
+
+static void op_overtaxed(struct duplex *duplex)
+{
+    close_connection(of(duplex));
+}
+
+static void op_hold(struct duplex *duplex)
+{
+    hold(of(duplex));
+}
+
+static void op_unhold(struct duplex *duplex)
+{
+    unhold(of(duplex));
+}
+
+static const struct duplex_ops ops = {
+    .front = DUPLEX_FRONT_OPS("lines"),
+    .write = op_write,
+    .settle = op_settle,
+    .overtaxed = op_overtaxed,
+    .hold = op_hold,
+    .unhold = op_unhold,
+};
+
+static struct lines_connection *make(struct lines_front *front, unsigned listener, const struct address *client)
 {
     struct lines_connection *connection = calloc(1, sizeof(*connection));
     if (!connection)
@@ -289,11 +368,10 @@ static struct lines_connection *make(struct lines_front *front, unsigned listene
         return NULL;
     }
     connection->front = front;
-    connection->listener = listener;
+    duplex_init(&connection->duplex, &ops, front->reactor, listener, client, NULL);
     connection->file_in = connection->file_out = -1;
     connection->line = TEXT(SIZE_MAX);
     connection->holds = 1; /* its own, until it is closed */
-    link_init(&connection->exchanges);
     link_append(&front->connections, &connection->link);
     front->references++;
     return connection;
@@ -302,12 +380,12 @@ static struct lines_connection *make(struct lines_front *front, unsigned listene
 static int open_socket(struct lines_connection *connection, int fd)
 {
     uv_loop_t *loop = reactor_loop(connection->front->reactor);
-    bool local = address_is_local(&connection->client);
+    bool local = address_is_local(&connection->duplex.client);
     int r = local ? uv_pipe_init(loop, &connection->in.pipe, 0) : uv_tcp_init(loop, &connection->in.tcp);
     if (r < 0)
         return r;
     connection->in_open = connection->same = true;
-    lines_ref(connection);
+    hold(connection);
     connection->in.handle.data = connection;
     return local ? uv_pipe_open(&connection->in.pipe, fd) : uv_tcp_open(&connection->in.tcp, fd);
 }
@@ -316,17 +394,16 @@ static void accepted(void *context, int fd, const struct address *client)
 {
     struct lines_endpoint *endpoint = context;
     struct lines_front *front = endpoint->front;
-    struct lines_connection *connection = make(front, endpoint->index);
+    struct lines_connection *connection = make(front, endpoint->index, client);
     if (!connection) {
         quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
         close(fd);
         return;
     }
-    connection->client = *client;
     connection->charged = true;
     if (open_socket(connection, fd) < 0) {
         close(fd);
-        lines_close(connection);
+        close_connection(connection);
         return;
     }
     resume(connection);
@@ -354,7 +431,7 @@ static int open_end(struct lines_connection *connection, int fd, bool input)
     if (r < 0)
         return r;
     *open = true;
-    lines_ref(connection);
+    hold(connection);
     handle->data = connection;
     if (type == UV_NAMED_PIPE)
         return uv_pipe_open((uv_pipe_t *)handle, fd);
@@ -363,14 +440,14 @@ static int open_end(struct lines_connection *connection, int fd, bool input)
 
 int lines_front_stdio(struct lines_front *front, int in_fd, int out_fd, void (*ended)(void *context), void *context)
 {
-    struct lines_connection *connection = make(front, SETTINGS_MAX_LISTENERS);
+    struct lines_connection *connection = make(front, SETTINGS_MAX_LISTENERS, &(struct address){.size = 0});
     if (!connection)
         return -ENOMEM;
     int r = open_end(connection, in_fd, true);
     if (r == 0)
         r = open_end(connection, out_fd, false);
     if (r < 0) {
-        lines_close(connection);
+        close_connection(connection);
         return r;
     }
     connection->ended = ended;
@@ -428,7 +505,7 @@ void lines_front_drain(struct lines_front *front)
         acceptor_stop(front->endpoint[i].acceptor);
     for (struct link *link = front->connections.next, *next; link != &front->connections; link = next) {
         next = link->next;
-        lines_settle(CONTAINER_OF(link, struct lines_connection, link));
+        settle(CONTAINER_OF(link, struct lines_connection, link));
     }
 }
 
@@ -446,7 +523,7 @@ void lines_front_free(struct lines_front *front)
         acceptor_free(front->endpoint[i].acceptor, acceptor_freed, front);
     for (struct link *link = front->connections.next, *next; link != &front->connections; link = next) {
         next = link->next;
-        lines_close(CONTAINER_OF(link, struct lines_connection, link));
+        close_connection(CONTAINER_OF(link, struct lines_connection, link));
     }
     front_unref(front);
 }

@@ -8,10 +8,7 @@
 
 struct lines_front;
 
-enum {
-    LINES_MAX_LISTENERS = 32,
-    LINES_MAX_OUTSTANDING = 256, /* requests of one connection under way: beyond, nothing more is read of it */
-};
+enum { LINES_MAX_LISTENERS = 32 };
 
 struct lines_listener {
     struct listening *listening; /* borrowed; the socket with the reactor's index is taken out of it */

@@ -27,7 +27,7 @@ static void set_interest(struct pump_end_point *end, int interest, uv_poll_cb ca
 
 static bool reads_outer(const struct pump *pump)
 {
-    return !pump->inward.ended && send_queue_size(&pump->inward.queue) == 0 &&
+    return !pump->inward.ended && !pump->paused && send_queue_size(&pump->inward.queue) == 0 &&
            send_queue_size(&pump->outward.queue) < PUMP_PAUSE_BYTES;
 }
 
@@ -302,6 +302,19 @@ void pump_finish(struct pump *pump, struct span last)
 void pump_cut(struct pump *pump)
 {
     pump_end(pump, PUMP_CUT);
+}
+
+void pump_pause(struct pump *pump, bool paused)
+{
+    pump->paused = paused;
+    settle(pump);
+}
+
+void pump_flush(struct pump *pump)
+{
+    if (!pump->over && reads_inner(pump))
+        (void)pump_read_inner(pump);
+    settle(pump);
 }
 
 size_t pump_queued(const struct pump *pump)

@@ -92,6 +92,12 @@ MUST_USE int pump_new(struct pumps *pumps, const struct pump_settings *settings,
 void pump_finish(struct pump *pump, struct span last);
 /* Ends it at once: both descriptors are closed, what was queued is lost. */
 void pump_cut(struct pump *pump);
+/* While it holds, nothing more is read from the peer (its hang-up is still noticed): back-pressure by what the bytes
+   have caused, which a full inner end cannot tell. Not from inside a filter. */
+void pump_pause(struct pump *pump, bool paused);
+/* Carries what the inner end has written already, without waiting for the loop to notice it: spares a turn of the loop
+   to whoever knows. Not from inside a filter. */
+void pump_flush(struct pump *pump);
 /* Bytes for the peer that it has not taken yet, as far as the pump holds them. */
 size_t pump_queued(const struct pump *pump);
 

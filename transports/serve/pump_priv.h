@@ -51,6 +51,7 @@ struct pump {
     uint16_t swallowed;
     uint8_t swallow_match; /* of blank_line */
     bool swallowing;
+    bool paused;     /* by pump_pause() */
     bool discarding; /* what the peer sends is of no use any more */
     bool finishing;  /* the inner end has been closed by us */
     bool is_ending, close_said, over, reason_known;

@@ -149,12 +149,13 @@ static int read_key(const char *path, struct text *mistake, EVP_PKEY **ret_key)
     *ret_key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &asked);
     if (*ret_key)
         return 0;
-    bool none = at_end_of_file();
+    bool none = at_end_of_file() || ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_OSSL_DECODER;
     const char *reason = openssl_reason();
-    text_addf(mistake, "the key %s cannot be read: %s", path,
-              asked  ? "it is encrypted"
-              : none ? "there is no PEM private key in it"
-                     : reason);
+    if (asked)
+        reason = "it is encrypted";
+    else if (none)
+        reason = "there is no PEM private key in it that is understood";
+    text_addf(mistake, "the key %s cannot be read: %s", path, reason);
     return TLS_CONTEXT_BAD;
 }
 

@@ -39,6 +39,22 @@ static bool streams(const struct batch *batch)
     return batch->parent->state == EXCHANGE_STREAM || batch->parent->stream;
 }
 
+/* What was gathered before the stream began is owed as events. */
+static void flush(struct batch *batch)
+{
+    struct json_iterator elements;
+    struct span response;
+    if (batch->responses.size == 0)
+        return;
+    text_add_char(&batch->responses, ']');
+    if (batch->responses.error != 0)
+        return; /* no memory: the client misses them and sees that it does */
+    json_array_begin(&elements, text_span(&batch->responses));
+    while (json_array_next(&elements, &response))
+        (void)!exchange_send(batch->parent, response);
+    text_clear(&batch->responses);
+}
+
 static void answer(struct batch *batch)
 {
     struct exchange *parent = batch->parent;
@@ -72,7 +88,11 @@ static struct span element_header(struct exchange *exchange, const char *name)
 
 static int element_send(struct exchange *exchange, const struct event *event)
 {
-    return exchange_send(batch_of(exchange)->parent, event->message);
+    struct batch *batch = batch_of(exchange);
+    int result = exchange_send(batch->parent, event->message);
+    if (streams(batch))
+        flush(batch);
+    return result;
 }
 
 static void element_reply(struct exchange *exchange, struct reply *reply)

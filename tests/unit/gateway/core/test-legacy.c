@@ -339,6 +339,25 @@ static void test_batch_streams(void **state UNUSED)
     fake_done(&fake);
 }
 
+/* What was answered before the first event is not lost to the array that will never be sent. */
+static void test_batch_streams_late(void **state UNUSED)
+{
+    struct fake fake;
+    char session[FAKE_SESSION_BYTES];
+    fake_begin(&fake);
+    fake_open(&fake, "2025-03-26", "{}", session);
+    char *call = call_message(3, "progress");
+    struct asked *asked = fake_legacy(&fake, session, fake_format("[" PING("1") "," PING("\"b\"") ",%s]", call));
+    free(call);
+    assert_int_equal(asked->events, 5); /* two of progress, three answers */
+    assert_string_equal(asked->event[1], "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+    assert_string_equal(asked->event[2], "{\"jsonrpc\":\"2.0\",\"id\":\"b\",\"result\":{}}");
+    assert_has(asked->event[4], "\"id\":3");
+    assert_int_equal(asked->replies, 1);
+    assert_null(asked->body);
+    fake_done(&fake);
+}
+
 /* A batch goes on when its client has left, and what it streams can be fetched. */
 static void test_batch_resumed(void **state UNUSED)
 {
@@ -388,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_batch_is_legacy),
         cmocka_unit_test(test_batch_waits),
         cmocka_unit_test(test_batch_streams),
+        cmocka_unit_test(test_batch_streams_late),
         cmocka_unit_test(test_batch_resumed),
         cmocka_unit_test(test_batch_of_closed_session),
     };

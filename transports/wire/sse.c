@@ -38,6 +38,12 @@ static void add_lines(struct text *out, struct span data)
     add_line(out, (struct span){data.at + start, data.size - start});
 }
 
+/* Readers keep the time and dispatch no event. */
+static bool is_time_alone(const struct sse_event *event)
+{
+    return event->retry_ms > 0 && span_absent(event->id) && span_absent(event->type) && span_absent(event->data);
+}
+
 void sse_add_event(struct text *out, const struct sse_event *event)
 {
     size_t before = out->size;
@@ -58,7 +64,7 @@ void sse_add_event(struct text *out, const struct sse_event *event)
     }
     if (has_line_end(event->data))
         add_lines(out, event->data);
-    else
+    else if (!is_time_alone(event))
         add_line(out, event->data);
     text_add_char(out, '\n');
     if (out->error != 0)

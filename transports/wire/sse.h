@@ -5,7 +5,8 @@
 struct sse_event {
     struct span id;    /* absent: no id line. One with NUL, CR or LF is left out: it cannot be written. */
     struct span type;  /* absent: no event line, which readers take for "message". As written: no line ends */
-    struct span data;  /* a line each; absent or empty: one empty data line, as a priming event has it */
+    struct span data;  /* a line each; absent or empty: one empty data line, as a priming event has it,
+                          but none if there is only retry_ms: then readers see no event */
     unsigned retry_ms; /* 0: no retry line */
 };
 

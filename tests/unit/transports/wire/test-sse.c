@@ -31,6 +31,7 @@ static void test_events(void **state)
         {{.id = BYTES("7-0"), .data = ABSENT}, "id: 7-0\ndata:\n\n", "priming: an id and empty data"},
         {{.id = BYTES("1"), .retry_ms = 1500}, "id: 1\nretry: 1500\ndata:\n\n", "priming with retry"},
         {{.type = BYTES("endpoint"), .data = BYTES("/x")}, "event: endpoint\ndata: /x\n\n", "a type"},
+        {{.retry_ms = 1500}, "retry: 1500\n\n", "the time alone: a data line would make it a message to readers"},
         {{.id = ABSENT, .data = ABSENT}, "data:\n\n", "nothing at all"},
         {{.id = BYTES(""), .data = BYTES("x")}, "id: \ndata: x\n\n", "an empty id resets it"},
         {{.id = BYTES("a\nb"), .data = BYTES("x")}, "data: x\n\n", "an id that cannot be written"},

@@ -1,0 +1,185 @@
+/* Answers to upgrades: 101, or a refusal with a JSON-RPC error as its body. A refusal goes out through a pump of its
+   own, which knows TLS and gives the peer time to read it. Owns the pumps of refusals until they end. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "gateway/core/gateway.h"
+#include "gateway/mcp/errors.h"
+#include "transports/serve/websocket_parts.h"
+
+enum { BODY_BYTES = 1024 };
+
+/* ---- the answer ---- */
+
+static const char *reason_phrase(int status)
+{
+    switch (status) {
+    case 400:
+        return "Bad Request";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 426:
+        return "Upgrade Required";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "Refused";
+    }
+}
+
+static enum counter counter_of(int status)
+{
+    switch (status) {
+    case 403:
+        return COUNTER_REFUSED_ORIGIN;
+    case 404:
+        return COUNTER_REFUSED_PATH;
+    case 405:
+        return COUNTER_REFUSED_METHOD;
+    case 503:
+        return COUNTER_REFUSED_DRAINING;
+    default:
+        return COUNTER_REFUSED_HTTP;
+    }
+}
+
+static void add_refusal(const struct websocket_refusal *refusal, struct text *out)
+{
+    CLEANUP(text_done) struct text body = TEXT(BODY_BYTES);
+    error_add_response(&body, (struct span){0}, refusal->status, span_of(refusal->message), (struct span){0});
+    text_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", refusal->status,
+              reason_phrase(refusal->status), body.size);
+    if (refusal->field)
+        text_addf(out, "%s: %s\r\n", refusal->field, refusal->value);
+    if (refusal->status == 503)
+        text_addf(out, "Retry-After: %d\r\n", WEBSOCKET_RETRY_AFTER_S);
+    text_add_literal(out, "Connection: close\r\n\r\n");
+    text_add(out, text_span(&body));
+}
+
+static int add_switch(const struct websocket_head *head, struct text *out)
+{
+    char accept[WEBSOCKET_ACCEPT_BYTES + 1];
+    int result = websocket_accept(head->key, accept);
+    if (result != 0)
+        return result;
+    text_addf(out,
+              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              "Sec-WebSocket-Accept: %s\r\n",
+              accept);
+    if (head->mcp)
+        text_add_literal(out, "Sec-WebSocket-Protocol: mcp\r\n");
+    text_add_literal(out, "\r\n");
+    return 0;
+}
+
+static bool is_draining(const struct websocket_front *front)
+{
+    return front->draining || atomic_load(&reactor_gateway(front->reactor)->phase) >= GATEWAY_DRAINING;
+}
+
+static int judge(const struct websocket_front *front, const struct upgrade *upgrade, struct websocket_head *head,
+                 struct websocket_refusal *refusal)
+{
+    const struct settings *settings = reactor_snapshot(front->reactor)->settings;
+    unsigned index = upgrade->arrival.listener;
+    struct websocket_rules rules = {.path = ""};
+    if (index < settings->listeners) {
+        const struct listener_settings *listener = &settings->listener[index];
+        rules = (struct websocket_rules){listener->path, listener->allowed_hosts.name, listener->allowed_hosts.count,
+                                         listener->allowed_origins.name, listener->allowed_origins.count};
+    }
+    int result = websocket_head_judge(head, websocket_head_read(upgrade->received, head), &rules, refusal);
+    if (result == 0 && !upgrade->answered && is_draining(front)) {
+        *refusal =
+            (struct websocket_refusal){.status = 503, .message = "The gateway is shutting down: try another one"};
+        result = WEBSOCKET_REFUSED;
+    }
+    return result;
+}
+
+int websocket_answer(struct websocket_front *front, const struct upgrade *upgrade, struct websocket_head *ret_head,
+                     struct text *answer)
+{
+    struct websocket_refusal refusal;
+    int status = 101;
+    if (judge(front, upgrade, ret_head, &refusal) == 0) {
+        int result = add_switch(ret_head, answer);
+        return result != 0 ? result : answer->error != 0 ? answer->error : status;
+    }
+    counter_add(front->counters, counter_of(refusal.status), 1);
+    add_refusal(&refusal, answer);
+    return answer->error != 0 ? answer->error : refusal.status;
+}
+
+/* ---- on its way ---- */
+
+struct refused {
+    struct link link; /* front->refusals */
+    struct websocket_front *front;
+    struct peer_facts *facts;
+};
+
+static void give_back(struct websocket_front *front, struct peer_facts *facts)
+{
+    quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    peer_facts_unref(facts);
+}
+
+static void refused_ended(void *context, enum pump_reason reason UNUSED)
+{
+    struct refused *refused = context;
+    struct websocket_front *front = refused->front;
+    give_back(front, refused->facts);
+    link_remove(&refused->link);
+    free(refused);
+    websocket_front_gone(front);
+}
+
+/* The answer needs an inner end though nobody is there: one that is closed already. */
+static int send_refusal(struct websocket_front *front, const struct upgrade *upgrade, struct refused *refused,
+                        struct span answer)
+{
+    struct pump *pump = NULL;
+    int pair[2];
+    if (pump_socketpair(pair) != 0) {
+        close(upgrade->arrival.fd);
+        tls_wire_free(upgrade->tls);
+        return -EMFILE;
+    }
+    close(pair[0]);
+    int result = pump_new(front->pumps,
+                          &(struct pump_settings){.outer_fd = upgrade->arrival.fd,
+                                                  .outer_tls = upgrade->tls,
+                                                  .inner_fd = pair[1],
+                                                  .ended = refused_ended,
+                                                  .context = refused},
+                          &pump);
+    if (result == 0)
+        pump_finish(pump, answer);
+    return result;
+}
+
+void websocket_answer_refuse(struct websocket_front *front, const struct upgrade *upgrade, struct span answer)
+{
+    struct refused *refused = malloc(sizeof(*refused));
+    if (!refused) {
+        close(upgrade->arrival.fd);
+        tls_wire_free(upgrade->tls);
+        give_back(front, upgrade->arrival.facts);
+        return;
+    }
+    *refused = (struct refused){.front = front, .facts = upgrade->arrival.facts};
+    link_append(&front->refusals, &refused->link);
+    front->connections++;
+    if (send_refusal(front, upgrade, refused, answer) < 0)
+        refused_ended(refused, PUMP_NO_MEMORY);
+}

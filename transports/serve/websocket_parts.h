@@ -1,0 +1,107 @@
+/* What the files of the WebSocket front share. Private to transports/serve/websocket*.c. One reactor's thread. */
+#pragma once
+#include <libwebsockets.h>
+
+#include "gateway/base/text.h"
+#include "transports/serve/duplex.h"
+#include "transports/serve/tls_wire.h"
+#include "transports/serve/websocket.h"
+#include "transports/wire/websocket_frame.h"
+#include "transports/wire/websocket_head.h"
+
+enum {
+    WEBSOCKET_RX_BYTES = 1024,        /* libwebsockets' buffer of one connection */
+    WEBSOCKET_READ_BYTES = 64 * 1024, /* what it reads at once, and writes; one buffer per reactor */
+    WEBSOCKET_SWEEP_MS = 250,
+};
+
+struct websocket_front {
+    struct reactor *reactor;
+    struct counters *counters;
+    struct pumps *pumps;
+    struct lws_context *lws;
+    struct lws_vhost *vhost;
+    uv_prepare_t prepare; /* the end of each turn */
+    uv_timer_t sweep;
+    uv_idle_t ending;     /* while libwebsockets closes its handles */
+    unsigned handles;     /* of the three, not closed yet */
+    struct link quiet;    /* by the time of the last sign of life */
+    struct link pinged;   /* by the time of the ping */
+    struct link closing;  /* by the time when closing began */
+    struct link touched;  /* with something to do at the end of the turn */
+    struct link refusals; /* answers on their way, without a connection */
+    size_t connections;
+    struct websocket_connection *adopting; /* while libwebsockets gets its end */
+    bool draining, freed;
+    char scratch[LWS_PRE + WEBSOCKET_READ_BYTES];
+};
+
+/* A message that waits for libwebsockets to have written what is before it. */
+struct websocket_waiting {
+    struct websocket_waiting *next;
+    size_t size;
+    char bytes[]; /* LWS_PRE of room, then the message */
+};
+
+struct websocket_connection {
+    struct duplex duplex;
+    struct websocket_front *front;
+    struct link place;   /* front->quiet, pinged or closing */
+    struct link touched; /* front->touched */
+    uint64_t place_ms;   /* when it came there */
+    struct lws *wsi;     /* NULL: not there yet, or gone */
+    struct pump *pump;   /* the same */
+    int inner_fd;        /* libwebsockets' */
+    struct websocket_gate gate;
+    struct text message; /* the beginning of one that comes in parts */
+    struct websocket_waiting *first, *last;
+    size_t waiting; /* bytes of them */
+    size_t writing; /* of the message that libwebsockets had last */
+    char *pong;     /* size, then bytes: owed; NULL: none */
+    const char *close_reason;
+    uint16_t close_code; /* enum websocket_close; NONE: open */
+    uint16_t close_soon; /* once what is under way in this turn is written */
+    unsigned holds;      /* itself until both ends are gone, functions on the stack */
+    bool close_counted;
+    bool finishing;  /* the close frame is on its way */
+    bool has_input;  /* the gate has let something through */
+    bool ping_asked; /* it is in front->pinged */
+    bool ping_due;
+    bool paused;
+};
+
+/* websocket_front.c */
+extern const struct lws_protocols websocket_protocols[];
+void websocket_front_touch(struct websocket_connection *connection);
+void websocket_front_gone(struct websocket_front *front); /* a connection is */
+
+/* websocket_connection.c */
+/* Takes the arrival and the TLS state; the head is good. */
+void websocket_connection_open(struct websocket_front *front, const struct upgrade *upgrade,
+                               const struct websocket_head *head);
+/* What is to do at the end of a turn. */
+void websocket_connection_turn(struct websocket_connection *connection);
+/* Begins to close with a code; what was written before is sent first. The first code counts. */
+void websocket_connection_close(struct websocket_connection *connection, enum websocket_close code, const char *reason);
+/* Ends it without a word. */
+void websocket_connection_cut(struct websocket_connection *connection);
+/* May have to close, now that the front drains. */
+void websocket_connection_settle(struct websocket_connection *connection);
+/* It has been silent: sees whether anybody is there. */
+void websocket_connection_sweep(struct websocket_connection *connection, uint64_t now_ms);
+int websocket_connection_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
+
+/* websocket_write.c */
+MUST_USE int websocket_write(struct duplex *duplex, struct span message);
+/* Writes what waits, and a pong or a ping that is due, as far as libwebsockets takes it. 0 or FRONT_GONE. */
+MUST_USE int websocket_write_more(struct websocket_connection *connection);
+/* Bytes that the peer has not taken, as far as they are ours. */
+size_t websocket_write_unsent(const struct websocket_connection *connection);
+void websocket_write_done(struct websocket_connection *connection);
+
+/* websocket_answer.c */
+/* The whole answer to an upgrade; its status or -ENOMEM. */
+MUST_USE int websocket_answer(struct websocket_front *front, const struct upgrade *upgrade,
+                              struct websocket_head *ret_head, struct text *answer);
+/* Sends a refusal and closes; takes the arrival and the TLS state. */
+void websocket_answer_refuse(struct websocket_front *front, const struct upgrade *upgrade, struct span answer);

@@ -1,6 +1,7 @@
 /* weir tools and weir call: the command line of the client. Main thread. */
 #include <errno.h>
 #include <getopt.h>
+#include <unistd.h>
 
 #include "gateway/main/client_mcp.h"
 #include "gateway/main/client_parameters.h"
@@ -31,7 +32,8 @@ struct client_arguments {
 
 static int usage(const struct client_arguments *arguments, const char *why)
 {
-    static const char options[] = "[--header 'NAME: VALUE']... [--era auto|modern|legacy] [--timeout SECONDS] [--json]";
+    static const char options[] = "[--header 'NAME: VALUE']... [--era auto|modern|legacy] [--timeout SECONDS] [--json] "
+                                  "[--ca FILE | --insecure]";
     if (why)
         (void)fprintf(stderr, "weir %s: %s\n", arguments->command, why);
     (void)fprintf(stderr, "usage: weir %s URL%s %s\n", arguments->command,
@@ -94,6 +96,12 @@ static const char *set_timeout(struct client_arguments *arguments, const char *w
     return NULL;
 }
 
+static const char *set_ca(struct client_arguments *arguments, const char *word)
+{
+    arguments->settings.http.ca = word;
+    return access(word, R_OK) == 0 ? NULL : "--ca: this file cannot be read";
+}
+
 /* NULL, or what is wrong; "" where getopt has said it. */
 static const char *take_option(struct client_arguments *arguments, int option, const char *word)
 {
@@ -106,6 +114,11 @@ static const char *take_option(struct client_arguments *arguments, int option, c
         return set_timeout(arguments, word);
     case 'j':
         arguments->json = true;
+        return NULL;
+    case 'c':
+        return set_ca(arguments, word);
+    case 'i':
+        arguments->settings.http.insecure = true;
         return NULL;
     default:
         return "";
@@ -126,6 +139,8 @@ static int read_arguments(int argc, char **argv, int least, int most, struct cli
                                             {"era", required_argument, NULL, 'e'},
                                             {"timeout", required_argument, NULL, 't'},
                                             {"json", no_argument, NULL, 'j'},
+                                            {"ca", required_argument, NULL, 'c'},
+                                            {"insecure", no_argument, NULL, 'i'},
                                             {0}};
     int option;
     *arguments = (struct client_arguments){
@@ -137,6 +152,8 @@ static int read_arguments(int argc, char **argv, int least, int most, struct cli
         if (wrong)
             return usage(arguments, *wrong ? wrong : NULL);
     }
+    if (arguments->settings.http.ca && arguments->settings.http.insecure)
+        return usage(arguments, "--ca and --insecure: one of them");
     arguments->words = argv + optind;
     arguments->count = argc - optind;
     if (arguments->count < least || arguments->count > most)
@@ -167,6 +184,9 @@ static int run(struct client_arguments *arguments,
 {
     CLEANUP(text_done) struct text problem = TEXT(PROBLEM_BYTES);
     struct client_mcp *mcp = NULL;
+    if (arguments->settings.http.insecure)
+        (void)fprintf(stderr, "weir %s: --insecure: the server's certificate is not checked, it may be anybody's\n",
+                      arguments->command);
     int result = client_mcp_open(&arguments->settings, &mcp, &problem);
     if (result == 0)
         result = work(arguments, mcp, &problem);

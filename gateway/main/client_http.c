@@ -24,11 +24,9 @@ int client_http_check_url(const char *url, struct text *problem)
         r = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
     if (r != CURLUE_OK)
         text_addf(problem, "%s is no URL (%s): give one like http://127.0.0.1:8080/mcp", url, curl_url_strerror(r));
-    else if (strcmp(scheme, "ws") == 0 || strcmp(scheme, "wss") == 0)
-        text_addf(problem, "%s: this client does not speak WebSocket: give the http:// or https:// URL of the server",
-                  url);
-    else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-        text_addf(problem, "%s: the URL must begin with http:// or https://", url);
+    else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0 && strcmp(scheme, "ws") != 0 &&
+             strcmp(scheme, "wss") != 0)
+        text_addf(problem, "%s: the URL must begin with http://, https://, ws:// or wss://", url);
     curl_free(scheme);
     curl_url_cleanup(parts);
     return problem->size > 0 ? CLIENT_FAILED : problem->error;
@@ -140,12 +138,25 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
     return transfer->stopped ? 0 : one * size;
 }
 
+static void set_trust(const struct client_http_settings *settings, CURL *easy)
+{
+    const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL itself, and curl's command, have it */
+    if (settings->insecure) {
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    } else if (settings->ca) {
+        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca);
+        (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    } else if (authorities) {
+        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
+    }
+}
+
 static void set_options(const struct client_http *http, struct transfer *transfer, struct curl_slist *fields,
                         char *error)
 {
     CURL *easy = transfer->easy;
-    const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL itself, and curl's command, have it */
-    curl_easy_reset(easy);                             /* keeps the connection */
+    curl_easy_reset(easy); /* keeps the connection */
     (void)curl_easy_setopt(easy, CURLOPT_URL, http->settings.url);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir/" WEIR_VERSION);
@@ -160,8 +171,7 @@ static void set_options(const struct client_http *http, struct transfer *transfe
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->request->body.size);
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->request->body.at);
     }
-    if (authorities)
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
+    set_trust(&http->settings, easy);
 }
 
 static int judge(const struct client_http *http, const struct transfer *transfer, CURLcode code, const char *error,
@@ -177,7 +187,8 @@ static int judge(const struct client_http *http, const struct transfer *transfer
     else if (code == CURLE_OPERATION_TIMEDOUT)
         text_addf(problem, "%s did not answer in time (%s): --timeout allows more", http->settings.url, error);
     else
-        text_addf(problem, "%s: %s", http->settings.url, *error ? error : curl_easy_strerror(code));
+        text_addf(problem, "%s: %s%s", http->settings.url, *error ? error : curl_easy_strerror(code),
+                  code == CURLE_PEER_FAILED_VERIFICATION ? CLIENT_HTTP_TRUST_HINT : "");
     return CLIENT_FAILED;
 }
 

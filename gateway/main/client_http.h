@@ -18,9 +18,12 @@ struct client_http_settings {
     const char *const *fields; /* the user's own, "Name: value" */
     size_t fields_count;
     uint64_t timeout_ms; /* of one request, to the end of its answer */
+    const char *ca;      /* file with the certificates that are trusted, PEM; NULL: the system's */
+    bool insecure;       /* the server's certificate is not checked */
 };
+#define CLIENT_HTTP_TRUST_HINT " (--ca FILE says whom to trust)"
 
-/* 0, CLIENT_FAILED: no URL, or not of http or https; or -ENOMEM. */
+/* 0, CLIENT_FAILED: no URL, or none of http, https, ws or wss; or -ENOMEM. */
 MUST_USE int client_http_check_url(const char *url, struct text *problem);
 /* Borrows the settings' texts; the URL has been checked. 0 or -ENOMEM. */
 MUST_USE int client_http_new(const struct client_http_settings *settings, struct client_http **ret_http);

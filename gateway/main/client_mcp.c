@@ -14,7 +14,8 @@ static const enum revision modern = REVISION_2026_07_28;
 #define CLIENT_INFO "{\"name\":\"weir\",\"version\":\"" WEIR_VERSION "\"}"
 
 struct client_mcp {
-    struct client_http *http;
+    struct client_http *http; /* one of the two */
+    struct client_websocket *websocket;
     struct client_wire wire;
     enum era era;
     int64_t last_id;
@@ -61,7 +62,7 @@ static void add_request(struct text *out, const struct client_mcp *mcp, enum met
 static int add_fields(const struct client_mcp *mcp, enum method method, struct span name, struct curl_slist **fields)
 {
     CLEANUP(text_done) struct text value = TEXT(2 * name.size + CLIENT_HTTP_VALUE_BYTES);
-    if (mcp->era != ERA_MODERN)
+    if (mcp->era != ERA_MODERN || mcp->websocket)
         return 0;
     int result = client_http_add_field(fields, "Mcp-Method", span_of(method_name(method)));
     if (result < 0 || span_absent(name))
@@ -252,9 +253,12 @@ int client_mcp_open(const struct client_mcp_settings *settings, struct client_mc
     struct client_mcp *mcp = calloc(1, sizeof(*mcp));
     if (!mcp)
         return -ENOMEM;
-    int result = client_http_new(&settings->http, &mcp->http);
+    int result = client_websocket_is(settings->http.url)
+                     ? client_websocket_new(&settings->http, &mcp->websocket, problem)
+                     : client_http_new(&settings->http, &mcp->http);
     mcp->wire = (struct client_wire){
         .http = mcp->http,
+        .websocket = mcp->websocket,
         .timeout_ms = settings->http.timeout_ms,
         .notice = settings->notice,
         .context = settings->context,
@@ -276,6 +280,7 @@ void client_mcp_close(struct client_mcp *mcp)
     if (mcp->http)
         client_wire_end(&mcp->wire);
     client_http_free(mcp->http);
+    client_websocket_free(mcp->websocket);
     free(mcp);
 }
 
@@ -354,7 +359,7 @@ static int add_parameters(struct client_mcp *mcp, const char *tool, struct span 
                           struct text *problem)
 {
     struct search search = {.name = tool};
-    if (mcp->era != ERA_MODERN)
+    if (mcp->era != ERA_MODERN || mcp->websocket) /* where there are no header fields */
         return 0;
     int result = client_mcp_list(mcp, keep_schema, &search, problem);
     if (result == 0)

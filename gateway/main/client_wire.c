@@ -52,23 +52,28 @@ static int add_post_fields(const struct client_wire *wire, struct curl_slist **f
     return result == 0 ? add_standard_fields(wire, "application/json, text/event-stream", fields) : result;
 }
 
+static int send_answer(struct receiver *receiver, struct span body)
+{
+    CLEANUP(client_http_done_fields) struct curl_slist *fields = NULL;
+    struct client_http_answer answer;
+    if (receiver->wire->websocket)
+        return client_websocket_send(receiver->wire->websocket, body);
+    int result = add_post_fields(receiver->wire, &fields);
+    const struct client_http_request request = {"POST", body, fields, discard, NULL};
+    return result == 0 ? client_http_send(receiver->wire->http, &request, &answer, receiver->problem) : result;
+}
+
 /* The server asks us: we have declared no capability, so that leaves ping. */
 static int answer_request(struct receiver *receiver, const char *method, struct json_object *id)
 {
     CLEANUP(text_done) struct text body = TEXT(REPLY_BYTES);
-    CLEANUP(client_http_done_fields) struct curl_slist *fields = NULL;
     struct span id_text = span_of(json_object_to_json_string_ext(id, JSON_C_TO_STRING_PLAIN));
-    struct client_http_answer answer;
     if (strcmp(method, "ping") == 0)
         text_addf(&body, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":{}}", SPAN_PRINT(id_text));
     else
         error_add_response(&body, id_text, error_row(ERROR_METHOD_NOT_FOUND)->code[ERA_LEGACY],
                            SPAN("This client has no such method"), (struct span){0});
-    int result = add_post_fields(receiver->wire, &fields);
-    if (result != 0 || body.error != 0) /* an id of a kilobyte gets no answer */
-        return result;
-    const struct client_http_request request = {"POST", text_span(&body), fields, discard, NULL};
-    return client_http_send(receiver->wire->http, &request, &answer, receiver->problem);
+    return body.error ? 0 : send_answer(receiver, text_span(&body)); /* an id of a kilobyte gets no answer */
 }
 
 /* Whether the response is for this request; an error may have no id, or null, when the server could not read it. */
@@ -217,9 +222,29 @@ static int follow(struct receiver *receiver, struct client_http_answer *answer)
     return result;
 }
 
+/* ---- the same over WebSocket ---- */
+
+/* A notification is through when it is sent; statuses are those that HTTP would have. */
+static int send_over_websocket(struct client_wire *wire, struct span message, int64_t id,
+                               struct client_reply *ret_reply, struct text *problem)
+{
+    struct receiver receiver = {.wire = wire, .id = id, .problem = problem};
+    int result = client_websocket_send(wire->websocket, message);
+    if (result == 0)
+        result = client_websocket_wait(wire->websocket, id != 0 ? take_event : NULL, &receiver, problem);
+    if (result != 0 && result != ANSWERED) {
+        json_object_put(receiver.message);
+        return result;
+    }
+    *ret_reply = (struct client_reply){.http.status = id != 0 ? 200 : 202, .message = receiver.message};
+    return 0;
+}
+
 int client_wire_send(struct client_wire *wire, struct span message, int64_t id, struct curl_slist **fields,
                      struct client_reply *ret_reply, struct text *problem)
 {
+    if (wire->websocket)
+        return send_over_websocket(wire, message, id, ret_reply, problem);
     struct receiver receiver = {.wire = wire, .id = id, .body = TEXT(CLIENT_WIRE_MAX_ANSWER_BYTES), .problem = problem};
     struct client_http_answer answer = {0};
     int result = add_post_fields(wire, fields);

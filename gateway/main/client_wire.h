@@ -1,9 +1,9 @@
-/* One JSON-RPC message of a client, and what comes back for it, over Streamable HTTP in either era (basic/transports):
-   a JSON body, or a stream of events with the answer among them. Main thread. */
+/* One JSON-RPC message of a client, and what comes back for it, in either era: over Streamable HTTP (basic/transports)
+   a JSON body, or a stream of events with the answer among them; over WebSocket a message of its own. Main thread. */
 #pragma once
 #include <json-c/json.h>
 
-#include "gateway/main/client_http.h"
+#include "gateway/main/client_websocket.h"
 
 enum {
     CLIENT_WIRE_MAX_ANSWER_BYTES = 64 * 1024 * 1024, /* a body, a line of a stream, an event */
@@ -14,7 +14,8 @@ enum {
 MUST_USE int client_wire_value(struct span json, struct span *ret_raw);
 
 struct client_wire {
-    struct client_http *http; /* borrowed */
+    struct client_http *http;           /* borrowed; one of the two */
+    struct client_websocket *websocket; /* has no fields, no statuses, and nothing to resume */
     uint64_t timeout_ms;
     const char *version;                   /* for MCP-Protocol-Version; NULL: none yet */
     char session[CLIENT_HTTP_VALUE_BYTES]; /* for Mcp-Session-Id; "": none */

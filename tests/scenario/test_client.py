@@ -54,10 +54,10 @@ class Usage(unittest.TestCase):
             (("tools", url, *["--header", "A: b"] * 65), "too many --header", "too many headers"),
             (("tools", url, "--frobnicate"), "usage: weir tools", "no such option"),
             (("tools", "127.0.0.1:8080/mcp"), "is no URL", "no scheme"),
-            (("tools", "ftp://127.0.0.1/mcp"), "must begin with http:// or https://", "another scheme"),
-            (("tools", "file:///etc/passwd"), "must begin with http:// or https://", "a file"),
-            (("tools", "ws://127.0.0.1:1/mcp"), "does not speak WebSocket", "WebSocket"),
-            (("call", "wss://127.0.0.1:1/mcp", "a"), "does not speak WebSocket", "WebSocket over TLS"),
+            (("tools", "ftp://127.0.0.1/mcp"), "must begin with http://, https://, ws:// or wss://", "another scheme"),
+            (("tools", "file:///etc/passwd"), "must begin with http://, https://, ws:// or wss://", "a file"),
+            (("tools", url, "--ca", "/nowhere.pem"), "--ca: this file cannot be read", "no such file"),
+            (("tools", url, "--ca", binary(), "--insecure"), "--ca and --insecure: one of them", "both"),
         ]
         for arguments, sentence, comment in rows:
             with self.subTest(comment):

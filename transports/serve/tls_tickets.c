@@ -138,7 +138,7 @@ static bool set_mac(EVP_MAC_CTX *mac, struct key *key)
 
 /* The results are OpenSSL's: -1 failed, 0 no ticket (a full handshake), 1 done, 2 done, and renew the ticket. */
 static int on_ticket(struct tls_tickets *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-                     EVP_MAC_CTX *mac, int sealing, struct key *key)
+                     EVP_MAC_CTX *mac, int sealing, bool renew, struct key *key)
 {
     if (sealing) {
         if (seal_key(tickets, key) != 0 || random_bytes(iv, (size_t)EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 0)
@@ -152,7 +152,7 @@ static int on_ticket(struct tls_tickets *tickets, unsigned char *name, unsigned 
         return 0;
     if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) != 1 || !set_mac(mac, key))
         return -1;
-    return found == FOUND_NEWEST ? 1 : 2;
+    return found == FOUND_NEWEST && !renew ? 1 : 2;
 }
 
 static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
@@ -162,7 +162,8 @@ static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
     struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     if (!tickets)
         return sealing ? -1 : 0;
-    int result = on_ticket(tickets, name, iv, cipher, mac, sealing, &key);
+    bool renew = SSL_version(ssl) >= TLS1_3_VERSION; /* clients use such a ticket once (RFC 8446, C.4) */
+    int result = on_ticket(tickets, name, iv, cipher, mac, sealing, renew, &key);
     OPENSSL_cleanse(&key, sizeof(key));
     return result;
 }

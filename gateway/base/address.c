@@ -200,3 +200,13 @@ bool prefix_contains(const struct prefix *prefix, const struct address *address)
         return false;
     return left == 0 || ((bytes[whole] ^ prefix->bytes[whole]) & (0xff00 >> left) & 0xff) == 0;
 }
+
+bool prefix_list_contains(const struct prefix_list *list, const struct address *address)
+{
+    if (address_is_local(address))
+        return list->local;
+    for (size_t i = 0; i < list->count; i++)
+        if (prefix_contains(&list->prefix[i], address))
+            return true;
+    return false;
+}

@@ -37,3 +37,11 @@ MUST_USE int address_bytes(const struct address *address, uint8_t ret_bytes[16])
 MUST_USE int prefix_parse(struct span text, struct prefix *ret_prefix);
 /* An IPv4 address, mapped or not, is in IPv4 prefixes only (96 bits or more): "::/0" is all of IPv6, no IPv4. */
 bool prefix_contains(const struct prefix *prefix, const struct address *address);
+
+/* Several of them, and perhaps local sockets. */
+struct prefix_list {
+    struct prefix *prefix;
+    size_t count;
+    bool local; /* whoever comes by a Unix socket is in it, too */
+};
+bool prefix_list_contains(const struct prefix_list *list, const struct address *address);

@@ -24,5 +24,6 @@ void peer_facts_unref(struct peer_facts *facts)
         free(facts->subject_alt[i]);
     free(facts->subject_alt);
     free(facts->subject);
+    free(facts->server_name);
     free(facts);
 }

@@ -9,10 +9,13 @@
 struct peer_facts {
     _Atomic unsigned references;
     const char *tls_version; /* "TLSv1.3", a constant; NULL: no TLS */
+    const char *tls_cipher;  /* "TLS_AES_128_GCM_SHA256", a constant */
+    char *server_name;       /* that the client asked for, lower case; NULL: none */
     /* Of the client's certificate, when one was shown and verified; else NULL and none. */
     char *subject;      /* RFC 4514: "CN=alice,O=Example" */
     char **subject_alt; /* "DNS:a.example", "URI:spiffe://a/b", "email:a@b.example", "IP:192.0.2.1" */
     size_t subject_alts;
+    uint8_t fingerprint[32]; /* SHA-256 of the certificate */
 };
 
 /* With one reference and nothing known; NULL without memory. */

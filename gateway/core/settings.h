@@ -56,6 +56,8 @@ struct listener_settings {
     struct name_list allowed_hosts;   /* host names without port, "*" for any; empty: loopback names */
     struct name_list allowed_origins; /* whole origins, "*" for any; empty: loopback origins */
     struct tls_settings tls;
+    bool proxy_protocol;                /* every connection begins with a PROXY header */
+    struct prefix_list trusted_proxies; /* whose word about their clients is believed */
 };
 
 struct module_settings {

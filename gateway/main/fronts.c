@@ -1,25 +1,37 @@
 /* Opens and closes the fronts on their reactors' threads, from the main thread, which waits for each step. Owns the
-   listening sockets that no front has taken, and the fronts. */
+   listening sockets, the certificates, and the fronts. */
 #include "gateway/main/fronts.h"
 
 #include <errno.h>
 #include <semaphore.h>
 
-#include "transports/serve/http_front.h"
+#include "transports/serve/edge.h"
 
-enum { ADMIN = SETTINGS_MAX_LISTENERS }; /* its place behind the listeners */
+/* What one reactor has. */
+struct fronts_of_reactor {
+    struct pumps *pumps;
+    struct lines_front *lines;
+    struct http_front *http;
+    struct edge *edge;
+};
 
 struct fronts {
     struct gateway *gateway;
-    struct http_listener listener[HTTP_FRONT_MAX_LISTENERS];
+    struct edge_listener listener[EDGE_MAX_LISTENERS]; /* those of the settings in their order, then the admin's */
     size_t listeners;
+    struct tls_tickets *tickets; /* NULL: no listener speaks TLS */
     const struct page *pages;
     size_t pages_count;
-    struct http_front **front; /* one per reactor */
-    struct step *step;         /* one per reactor, so that the end needs no memory */
+    struct fronts_of_reactor *reactor; /* one per reactor */
+    struct step *step;                 /* one per reactor, so that the end needs no memory */
+    struct {
+        int in_fd, out_fd;
+        void (*ended)(void *context);
+        void *context;
+    } stdio;
 };
 
-/* A step that every reactor takes. */
+/* A step that reactors take. */
 struct step {
     struct reactor_post post;
     struct fronts *fronts;
@@ -36,10 +48,9 @@ static void take_step(struct reactor_post *post)
     sem_post(step->taken);
 }
 
-/* On all reactors at once; returns when all have taken it: 0, or the result of one that failed. */
-static int on_all_reactors(struct fronts *fronts, int (*take)(struct fronts *fronts, unsigned index))
+/* On the first `count` reactors at once; returns when all have taken it: 0, or the result of one that failed. */
+static int on_reactors(struct fronts *fronts, unsigned count, int (*take)(struct fronts *fronts, unsigned index))
 {
-    unsigned count = fronts->gateway->reactors;
     sem_t taken;
     int result = 0;
     sem_init(&taken, 0, 0);
@@ -56,48 +67,97 @@ static int on_all_reactors(struct fronts *fronts, int (*take)(struct fronts *fro
     return result;
 }
 
-static int open_front(struct fronts *fronts, unsigned index)
+static int on_all_reactors(struct fronts *fronts, int (*take)(struct fronts *fronts, unsigned index))
 {
-    return http_front_new(fronts->gateway->reactor[index], fronts->listener, fronts->listeners, fronts->pages,
-                          fronts->pages_count, &fronts->front[index]);
+    return on_reactors(fronts, fronts->gateway->reactors, take);
 }
 
+/* ---- the steps ---- */
+
+static int open_front(struct fronts *fronts, unsigned index)
+{
+    struct reactor *reactor = fronts->gateway->reactor[index];
+    struct fronts_of_reactor *mine = &fronts->reactor[index];
+    int result = pumps_new(reactor_loop(reactor), &mine->pumps);
+    if (result == 0)
+        result = lines_front_new(reactor, &mine->lines);
+    if (result == 0)
+        result = http_front_new(reactor, fronts->pages, fronts->pages_count, NULL, &mine->http);
+    if (result != 0)
+        return result;
+    struct edge_fronts where = {.http = mine->http, .lines = mine->lines, .pumps = mine->pumps};
+    return edge_new(reactor, fronts->listener, fronts->listeners, &where, &mine->edge);
+}
+
+static int open_stdio(struct fronts *fronts, unsigned index)
+{
+    return lines_front_stdio(fronts->reactor[index].lines, fronts->stdio.in_fd, fronts->stdio.out_fd,
+                             fronts->stdio.ended, fronts->stdio.context);
+}
+
+/* The edge first: from then on nobody new comes to the others. */
 static int drain_front(struct fronts *fronts, unsigned index)
 {
-    http_front_drain(fronts->front[index]);
+    struct fronts_of_reactor *mine = &fronts->reactor[index];
+    edge_drain(mine->edge);
+    http_front_drain(mine->http);
+    lines_front_drain(mine->lines);
     return 0;
+}
+
+enum { BUSY = 1 };
+
+static int ask_idle(struct fronts *fronts, unsigned index)
+{
+    const struct fronts_of_reactor *mine = &fronts->reactor[index];
+    bool idle = edge_idle(mine->edge) && http_front_idle(mine->http) && lines_front_idle(mine->lines) &&
+                pumps_count(mine->pumps) == 0;
+    return idle ? 0 : BUSY;
 }
 
 static int close_front(struct fronts *fronts, unsigned index)
 {
-    http_front_free(fronts->front[index]);
+    struct fronts_of_reactor *mine = &fronts->reactor[index];
+    edge_free(mine->edge);
+    http_front_free(mine->http);
+    lines_front_free(mine->lines);
+    pumps_free(mine->pumps);
     return 0;
 }
 
 /* ---- listening ---- */
 
-static int open_address(struct fronts *fronts, const struct listener_settings *settings, bool admin, unsigned index,
+static int open_certificates(struct fronts *fronts, const struct tls_settings *tls, struct tls_store **ret_store,
+                             struct text *problem)
+{
+    int result = fronts->tickets ? 0 : tls_tickets_new(&fronts->tickets);
+    return result == 0 ? tls_store_new(tls, fronts->tickets, problem, ret_store) : result;
+}
+
+static int open_address(struct fronts *fronts, const struct listener_settings *settings, unsigned index,
                         struct text *problem)
 {
-    struct http_listener *listener = &fronts->listener[fronts->listeners];
+    struct edge_listener *listener = &fronts->listener[fronts->listeners];
     int result = listening_open(&settings->address, fronts->gateway->reactors, &listener->listening);
     if (result < 0) {
         text_addf(problem, "cannot listen on %s: %s", settings->address_text, strerror(-result));
         return result;
     }
-    listener->admin = admin;
-    listener->index = index;
+    listener->listener = index;
     fronts->listeners++;
-    return 0;
+    if (!settings->tls.certificate)
+        return 0;
+    result = open_certificates(fronts, &settings->tls, &listener->tls, problem);
+    return result > 0 ? -EINVAL : result;
 }
 
 static int open_addresses(struct fronts *fronts, const struct settings *settings, struct text *problem)
 {
     int result = 0;
     for (size_t i = 0; i < settings->listeners && result == 0; i++)
-        result = open_address(fronts, &settings->listener[i], false, (unsigned)i, problem);
+        result = open_address(fronts, &settings->listener[i], (unsigned)i, problem);
     if (result == 0 && settings->admin.address_text)
-        result = open_address(fronts, &settings->admin, true, ADMIN, problem);
+        result = open_address(fronts, &settings->admin, ARRIVAL_ADMIN, problem);
     return result;
 }
 
@@ -108,9 +168,9 @@ int fronts_open(struct gateway *gateway, const struct settings *settings, const 
     if (!fronts)
         return -ENOMEM;
     *fronts = (struct fronts){.gateway = gateway, .pages = pages, .pages_count = pages_count};
-    fronts->front = calloc(gateway->reactors, sizeof(struct http_front *));
-    fronts->step = calloc(gateway->reactors, sizeof(struct step));
-    int result = fronts->front && fronts->step ? open_addresses(fronts, settings, problem) : -ENOMEM;
+    fronts->reactor = calloc(gateway->reactors, sizeof(*fronts->reactor));
+    fronts->step = calloc(gateway->reactors, sizeof(*fronts->step));
+    int result = fronts->reactor && fronts->step ? open_addresses(fronts, settings, problem) : -ENOMEM;
     if (result == 0)
         result = on_all_reactors(fronts, open_front);
     if (result < 0) {
@@ -121,40 +181,119 @@ int fronts_open(struct gateway *gateway, const struct settings *settings, const 
     return 0;
 }
 
-static void add_base(const struct http_listener *listener, struct text *out)
+int fronts_serve_stdio(struct fronts *fronts, int in_fd, int out_fd, void (*ended)(void *context), void *context)
+{
+    fronts->stdio.in_fd = in_fd;
+    fronts->stdio.out_fd = out_fd;
+    fronts->stdio.ended = ended;
+    fronts->stdio.context = context;
+    return on_reactors(fronts, 1, open_stdio);
+}
+
+/* ---- certificates ---- */
+
+static void log_certificates(const struct fronts *fronts, const struct edge_listener *listener, int result,
+                             const struct text *mistake)
+{
+    char address[ADDRESS_BYTES];
+    (void)fronts;
+    address_format(listening_address(listener->listening), address);
+    if (result == 0 || result == TLS_STORE_RELOADED)
+        log_info("certificates_read", LOG_TEXT("address", address));
+    else
+        log_error("certificates_kept", LOG_TEXT("address", address),
+                  LOG_SPAN("why", result < 0 ? span_of(strerror(-result)) : text_span(mistake)));
+}
+
+void fronts_reload_certificates(struct fronts *fronts, const struct settings *settings)
+{
+    for (size_t i = 0; i < fronts->listeners; i++) {
+        CLEANUP(text_done) struct text mistake = TEXT(TLS_CONTEXT_MISTAKE_BYTES);
+        struct edge_listener *listener = &fronts->listener[i];
+        if (!listener->tls || listener->listener >= settings->listeners)
+            continue;
+        int result = tls_store_reload(listener->tls, &settings->listener[listener->listener].tls, &mistake);
+        log_certificates(fronts, listener, result, &mistake);
+    }
+}
+
+void fronts_watch_certificates(struct fronts *fronts)
+{
+    for (size_t i = 0; i < fronts->listeners; i++) {
+        CLEANUP(text_done) struct text mistake = TEXT(TLS_CONTEXT_MISTAKE_BYTES);
+        struct edge_listener *listener = &fronts->listener[i];
+        int result = listener->tls ? tls_store_poll(listener->tls, &mistake) : 0;
+        if (result != 0)
+            log_certificates(fronts, listener, result, &mistake);
+    }
+}
+
+bool fronts_have_certificates(const struct fronts *fronts)
+{
+    return fronts->tickets != NULL;
+}
+
+/* ---- addresses ---- */
+
+static void add_base(const struct edge_listener *listener, const char *scheme, struct text *out)
 {
     char address[ADDRESS_BYTES];
     address_format(listening_address(listener->listening), address);
-    text_addf(out, "http://%s%s", address, address_is_local(listening_address(listener->listening)) ? ":" : "");
+    text_addf(out, "%s://%s%s", scheme, address, address_is_local(listening_address(listener->listening)) ? ":" : "");
 }
 
 void fronts_add_url(const struct fronts *fronts, const struct settings *settings, size_t index, struct text *out)
 {
-    add_base(&fronts->listener[index], out);
+    const struct edge_listener *listener = &fronts->listener[index];
+    if (settings->listener[index].transports & TRANSPORT_STREAM) {
+        add_base(listener, listener->tls ? "tls" : "tcp", out);
+        return;
+    }
+    add_base(listener, listener->tls ? "https" : "http", out);
+    text_add(out, span_of(settings->listener[index].path));
+}
+
+void fronts_add_websocket_url(const struct fronts *fronts, const struct settings *settings, size_t index,
+                              struct text *out)
+{
+    const struct edge_listener *listener = &fronts->listener[index];
+    if (!(settings->listener[index].transports & TRANSPORT_WEBSOCKET))
+        return;
+    add_base(listener, listener->tls ? "wss" : "ws", out);
     text_add(out, span_of(settings->listener[index].path));
 }
 
 void fronts_add_admin_url(const struct fronts *fronts, struct text *out)
 {
     for (size_t i = 0; i < fronts->listeners; i++)
-        if (fronts->listener[i].admin)
-            add_base(&fronts->listener[i], out);
+        if (fronts->listener[i].listener == ARRIVAL_ADMIN)
+            add_base(&fronts->listener[i], "http", out);
 }
+
+/* ---- the end ---- */
 
 void fronts_drain(struct fronts *fronts)
 {
     (void)on_all_reactors(fronts, drain_front);
 }
 
+bool fronts_idle(struct fronts *fronts)
+{
+    return on_all_reactors(fronts, ask_idle) == 0;
+}
+
 void fronts_close(struct fronts *fronts)
 {
     if (!fronts)
         return;
-    if (fronts->front && fronts->step)
+    if (fronts->reactor && fronts->step)
         (void)on_all_reactors(fronts, close_front);
-    for (size_t i = 0; i < fronts->listeners; i++)
+    for (size_t i = 0; i < fronts->listeners; i++) {
         listening_close(fronts->listener[i].listening);
-    free(fronts->front);
+        tls_store_free(fronts->listener[i].tls);
+    }
+    tls_tickets_unref(fronts->tickets);
+    free(fronts->reactor);
     free(fronts->step);
     free(fronts);
 }

@@ -30,6 +30,7 @@ struct acceptor {
     struct gateway *gateway;
     acceptor_callback accepted;
     void *context;
+    enum acceptor_refusal refusal;
     int fd; /* -1: stopped */
     bool paused;
     uv_poll_t poll;
@@ -62,7 +63,14 @@ static void on_linger(uv_timer_t *timer)
 static void refuse(struct acceptor *acceptor, int fd)
 {
     counter_add(reactor_counters(acceptor->reactor), COUNTER_REFUSED_CONNECTION, 1);
-    refusal_send(fd, ERROR_OVER_CAPACITY, RETRY_AFTER_S);
+    if (acceptor->refusal == ACCEPTOR_REFUSE_SILENTLY) {
+        close(fd);
+        return;
+    }
+    if (acceptor->refusal == ACCEPTOR_REFUSE_HTTP)
+        refusal_send(fd, ERROR_OVER_CAPACITY, RETRY_AFTER_S);
+    else
+        refusal_send_line(fd, ERROR_OVER_CAPACITY);
     shutdown(fd, SHUT_WR);
     if (acceptor->lingering == LINGER_SOCKETS)
         close_oldest(acceptor);
@@ -179,6 +187,11 @@ int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, vo
     }
     *ret_acceptor = acceptor;
     return 0;
+}
+
+void acceptor_refuse_with(struct acceptor *acceptor, enum acceptor_refusal refusal)
+{
+    acceptor->refusal = refusal;
 }
 
 void acceptor_stop(struct acceptor *acceptor)

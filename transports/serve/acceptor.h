@@ -1,5 +1,5 @@
 /* Accepts the connections of one listening socket on one reactor. Every connection is charged to QUOTA_CONNECTIONS
-   before anybody sees it; one too many gets an honest 503 instead. */
+   before anybody sees it; one too many gets an honest refusal instead. */
 #pragma once
 #include "gateway/base/address.h"
 #include "gateway/core/gateway.h"
@@ -13,6 +13,13 @@ typedef void (*acceptor_callback)(void *context, int fd, const struct address *c
 /* Takes the descriptor, on success and failure. Accepting begins when the reactor's loop runs. 0 or -errno. */
 MUST_USE int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, void *context,
                           struct acceptor **ret_acceptor);
+/* What a connection that is one too many is told; HTTP unless set. */
+enum acceptor_refusal {
+    ACCEPTOR_REFUSE_HTTP,    /* a 503 with a JSON-RPC error */
+    ACCEPTOR_REFUSE_LINE,    /* the JSON-RPC error alone, on a line */
+    ACCEPTOR_REFUSE_SILENTLY /* closed: its client could read neither (TLS) */
+};
+void acceptor_refuse_with(struct acceptor *acceptor, enum acceptor_refusal refusal);
 /* Hands over what waits in the backlog already, so that a drain loses nobody who is connected, then closes the socket.
    On the reactor; may be called twice. */
 void acceptor_stop(struct acceptor *acceptor);

@@ -1,4 +1,4 @@
-/* Connections: from the accept to the close. The first head is peeked at until it shows which daemon the connection
+/* Connections: from their arrival to the close. The first head is peeked at until it shows which daemon the connection
    belongs to. From then on libmicrohttpd owns the descriptor, and one epoll set of our own watches all of them for
    hang-ups: a suspended connection is in no epoll set of its daemon, so nobody else would notice. A client that closes
    its sending side counts as gone as soon as what it sent has been read: there is no other sign that a peer is no
@@ -26,16 +26,28 @@ static void forget(struct http_connection *connection)
     http_deadline_stop(connection);
     link_remove(&connection->hang_up);
     link_remove(&connection->all);
-    quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    if (!connection->upgraded)
+        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    peer_facts_unref(connection->facts);
     free(connection);
+}
+
+struct arrival http_connection_leave(struct http_connection *connection, int fd)
+{
+    epoll_ctl(connection->front->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+    connection->upgraded = true;
+    return (struct arrival){
+        .fd = fd, .client = connection->client, .facts = TAKE(connection->facts), .listener = connection->listener};
 }
 
 void http_connection_drop(struct http_connection *connection)
 {
     int fd = connection->fd;
+    bool ours = !connection->upgraded;
     epoll_ctl(connection->front->watch_fd, EPOLL_CTL_DEL, fd, NULL);
     forget(connection);
-    close(fd);
+    if (ours)
+        close(fd);
 }
 
 void http_connection_cut(struct http_connection *connection)
@@ -44,7 +56,8 @@ void http_connection_cut(struct http_connection *connection)
         http_connection_drop(connection);
         return;
     }
-    shutdown(connection->fd, SHUT_RDWR);
+    if (!connection->upgraded)
+        shutdown(connection->fd, SHUT_RDWR);
     http_front_want(connection->front, (enum http_kind)connection->kind);
 }
 
@@ -99,48 +112,66 @@ static void hand_over(struct http_connection *connection, enum http_kind kind)
         forget(connection); /* the library has closed the descriptor */
 }
 
+/* Heads are not judged here: what is wrong or incomplete for ever, the daemon refuses. */
+static void choose(struct http_connection *connection, enum http_peek found, char *bytes, size_t size,
+                   enum http_kind kind)
+{
+    if (found == HTTP_PEEK_UPGRADE && http_upgrade_served(connection))
+        http_upgrade_first(connection, bytes, size);
+    else
+        hand_over(connection, found == HTTP_PEEK_STREAM && kind == HTTP_REQUESTS ? HTTP_STREAMS : kind);
+}
+
+/* The beginning of a large head. It is looked at whole, because the field that asks for an upgrade may be its last. */
+static void peek_large(struct http_connection *connection, char first)
+{
+    struct http_front *front = connection->front;
+    bool matters = first == 'G' && http_upgrade_served(connection);
+    if (matters && !front->peek_room)
+        front->peek_room = malloc(UPGRADE_MAX_HEAD);
+    if (!matters || !front->peek_room) {
+        hand_over(connection, HTTP_LARGE);
+        return;
+    }
+    ssize_t size = recv(connection->fd, front->peek_room, UPGRADE_MAX_HEAD, MSG_PEEK | MSG_DONTWAIT);
+    enum http_peek found = http_head_peek((struct span){front->peek_room, (size_t)MAX(size, 0)});
+    if (found != HTTP_PEEK_MORE || size == UPGRADE_MAX_HEAD || connection->hung_up)
+        choose(connection, found, front->peek_room, (size_t)size, HTTP_LARGE);
+}
+
 static void peek(struct http_connection *connection)
 {
-    char bytes[HTTP_PEEK_BYTES];
-    ssize_t size = recv(connection->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+    char room[HTTP_PEEK_BYTES];
+    ssize_t size = recv(connection->fd, room, sizeof(room), MSG_PEEK | MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR) && !connection->hung_up)
         return;
     if (size <= 0) {
         http_connection_drop(connection);
         return;
     }
-    switch (http_head_peek((struct span){bytes, (size_t)size})) {
-    case HTTP_PEEK_STREAM:
-        hand_over(connection, HTTP_STREAMS);
-        break;
-    case HTTP_PEEK_REQUEST:
-        hand_over(connection, HTTP_REQUESTS);
-        break;
-    case HTTP_PEEK_MORE:
-        if ((size_t)size == sizeof(bytes))
-            hand_over(connection, HTTP_LARGE);
-        else if (connection->hung_up)
-            hand_over(connection, HTTP_REQUESTS);
-        break;
-    }
+    enum http_peek found = http_head_peek((struct span){room, (size_t)size});
+    if (found == HTTP_PEEK_MORE && size == sizeof(room))
+        peek_large(connection, room[0]);
+    else if (found != HTTP_PEEK_MORE || connection->hung_up)
+        choose(connection, found, room, (size_t)size, HTTP_REQUESTS);
 }
 
 /* ---- the beginning ---- */
 
-void http_connection_accepted(void *context, int fd, const struct address *client)
+void http_front_adopt(struct http_front *front, const struct arrival *arrival)
 {
-    struct http_endpoint *endpoint = context;
-    struct http_front *front = endpoint->front;
     struct http_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
         quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
-        close(fd);
+        peer_facts_unref(arrival->facts);
+        close(arrival->fd);
         return;
     }
     connection->front = front;
-    connection->endpoint = endpoint;
-    connection->client = *client;
-    connection->fd = fd;
+    connection->listener = arrival->listener;
+    connection->client = arrival->client;
+    connection->facts = arrival->facts;
+    connection->fd = arrival->fd;
     link_init(&connection->deadline);
     link_init(&connection->hang_up);
     link_append(&front->connections, &connection->all);

@@ -1,10 +1,10 @@
-/* The front as a whole, on one reactor: its libmicrohttpd daemons inside the reactor's loop, its listening sockets,
-   its start and its end. The daemons are in external epoll mode: the loop watches their epoll descriptors, and a daemon
-   runs at the end of a turn of the loop in which its descriptor was readable, it had more to do, or we changed
-   something (a connection added, connections resumed), so that many changes cost one run. Long-lived streams have a
-   daemon of their own because a resume costs time in proportion to the daemon's suspended connections; connections with
-   large heads have one because the memory for heads is a setting of the daemon. Owns the handles, the connections and,
-   through them, all requests. */
+/* The front as a whole, on one reactor: its libmicrohttpd daemons inside the reactor's loop, its start and its end. The
+   daemons are in external epoll mode: the loop watches their epoll descriptors, and a daemon runs at the end of a turn
+   of the loop in which its descriptor was readable, it had more to do, or we changed something (a connection added,
+   connections resumed), so that many changes cost one run. Long-lived streams have a daemon of their own because a
+   resume costs time in proportion to the daemon's suspended connections; connections with large heads have one because
+   the memory for heads is a setting of the daemon. Owns the handles, the connections and, through them, all requests.
+ */
 #include "transports/serve/http_parts.h"
 #include "transports/serve/sse_legacy.h"
 
@@ -33,6 +33,7 @@ void http_front_unref(struct http_front *front)
         free(request);
     }
     close(front->watch_fd);
+    free(front->peek_room);
     free(front);
 }
 
@@ -141,8 +142,9 @@ static void on_log(void *front UNUSED, const char *format, va_list arguments)
 static struct MHD_Daemon *start_daemon(struct http_front *front, size_t memory)
 {
     /* Without the inter-thread channel that suspending asks for by default: everything is on this thread. */
-    const unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG |
-                           ((unsigned)MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
+    const unsigned flags =
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG |
+        (((unsigned)MHD_ALLOW_SUSPEND_RESUME | (unsigned)MHD_ALLOW_UPGRADE) & ~(unsigned)MHD_USE_ITC);
     return MHD_start_daemon(flags, 0, NULL, NULL, http_request_on_call, front,             /* */
                             MHD_OPTION_EXTERNAL_LOGGER, on_log, front,                     /* */
                             MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           /* */
@@ -169,40 +171,6 @@ static int open_daemon(struct http_front *front, enum http_kind kind, size_t mem
         return result;
     daemon->poll.data = daemon;
     return uv_poll_start(&daemon->poll, UV_READABLE, on_daemon_readable);
-}
-
-/* ---- the listening sockets ---- */
-
-static void on_acceptor_freed(void *front)
-{
-    http_front_unref(front);
-}
-
-static int open_endpoint(struct http_front *front, const struct http_listener *listener)
-{
-    struct http_endpoint *endpoint = &front->endpoint[front->endpoints];
-    int fd = listening_take(listener->listening, reactor_index(front->reactor));
-    if (fd < 0)
-        return -EBADF;
-    *endpoint = (struct http_endpoint){.front = front, .index = listener->index, .admin = listener->admin};
-    int result = acceptor_new(front->reactor, fd, http_connection_accepted, endpoint, &endpoint->acceptor);
-    if (result != 0)
-        return result;
-    front->endpoints++;
-    http_front_ref(front);
-    return 0;
-}
-
-static int open_endpoints(struct http_front *front, const struct http_listener *listeners, size_t count)
-{
-    if (count > HTTP_FRONT_MAX_LISTENERS)
-        return -E2BIG;
-    for (size_t i = 0; i < count; i++) {
-        int result = open_endpoint(front, &listeners[i]);
-        if (result != 0)
-            return result;
-    }
-    return 0;
 }
 
 /* ---- start ---- */
@@ -235,20 +203,18 @@ static int open_watch(struct http_front *front)
     return uv_poll_start(&front->watch, UV_READABLE, http_connection_on_watch);
 }
 
-static int open_parts(struct http_front *front, const struct http_listener *listeners, size_t listeners_count)
+static int open_parts(struct http_front *front)
 {
     static const size_t memory[HTTP_DAEMONS] = {
         [HTTP_REQUESTS] = HTTP_REQUEST_MEMORY, [HTTP_LARGE] = HTTP_LARGE_MEMORY, [HTTP_STREAMS] = HTTP_STREAM_MEMORY};
     int result = open_watch(front);
     for (unsigned kind = 0; kind < HTTP_DAEMONS && result == 0; kind++)
         result = open_daemon(front, (enum http_kind)kind, memory[kind]);
-    if (result == 0)
-        result = open_endpoints(front, listeners, listeners_count);
     return result;
 }
 
-int http_front_new(struct reactor *reactor, const struct http_listener *listeners, size_t listeners_count,
-                   const struct page *pages, size_t pages_count, struct http_front **ret_front)
+int http_front_new(struct reactor *reactor, const struct page *pages, size_t pages_count,
+                   const struct upgrade_front *upgrade, struct http_front **ret_front)
 {
     struct http_front *front = calloc(1, sizeof(*front));
     if (!front)
@@ -259,9 +225,11 @@ int http_front_new(struct reactor *reactor, const struct http_listener *listener
                                  .pages = pages,
                                  .pages_count = pages_count,
                                  .references = 1};
+    if (upgrade)
+        front->upgrade = *upgrade;
     init_lists(front);
     front->watch_fd = epoll_create1(EPOLL_CLOEXEC);
-    int result = front->watch_fd < 0 ? -errno : open_parts(front, listeners, listeners_count);
+    int result = front->watch_fd < 0 ? -errno : open_parts(front);
     if (result != 0) {
         http_front_free(front);
         return result;
@@ -281,8 +249,6 @@ void http_front_drain(struct http_front *front)
 {
     struct link *next;
     front->draining = true;
-    for (size_t i = 0; i < front->endpoints; i++)
-        acceptor_stop(front->endpoint[i].acceptor);
     http_front_want_all(front); /* what has arrived is no idle connection */
     http_front_turn(front);
     for (struct link *link = front->connections.next; link != &front->connections; link = next) {
@@ -337,8 +303,6 @@ void http_front_free(struct http_front *front)
     if (!front)
         return;
     front->draining = front->ended = true;
-    for (size_t i = 0; i < front->endpoints; i++)
-        acceptor_free(front->endpoint[i].acceptor, on_acceptor_freed, front);
     end_connections(front);
     for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
         close_daemon(&front->daemon[kind]);

@@ -6,26 +6,22 @@
 #pragma once
 #include "gateway/core/page.h"
 #include "gateway/core/reactor.h"
-#include "transports/serve/listening.h"
+#include "transports/serve/upgrade.h"
 
 struct http_front;
 
-enum { HTTP_FRONT_MAX_LISTENERS = 33 /* SETTINGS_MAX_LISTENERS and the admin listener */ };
+/* `pages` are borrowed until the front is free; `upgrade` is where connections go that ask for the WebSocket protocol
+   on a listener that speaks it, and is copied (NULL: nobody asks in vain, they are answered as if they had not asked).
+   0 or -errno. */
+MUST_USE int http_front_new(struct reactor *reactor, const struct page *pages, size_t pages_count,
+                            const struct upgrade_front *upgrade, struct http_front **ret_front);
+/* Serves a connection whose first byte of HTTP is still to be read. Listener and limit settings are those of the
+   snapshot that each request gets; on the admin listener there are pages only, and those of PAGE_ADMIN too. */
+void http_front_adopt(struct http_front *front, const struct arrival *arrival);
 
-struct http_listener {
-    struct listening *listening; /* borrowed; the socket with the reactor's index is taken out of it */
-    bool admin;                  /* the admin listener: pages only, and those of PAGE_ADMIN too */
-    unsigned index;              /* of settings->listener in every snapshot; unused for the admin listener */
-};
-
-/* Starts serving `listeners` when the reactor's loop runs. `pages` are borrowed until the front is free. Listener and
-   limit settings are those of the snapshot that each request gets; a request on a listener that a reload has removed
-   gets 404. 0 or -errno; the sockets are taken in both cases. */
-MUST_USE int http_front_new(struct reactor *reactor, const struct http_listener *listeners, size_t listeners_count,
-                            const struct page *pages, size_t pages_count, struct http_front **ret_front);
-
-/* Begins the drain: accepts what waits in the backlog and then nothing more; answers from now on end their connections,
-   idle connections are closed at once. Streams and requests go on until the core ends them. May be called twice. */
+/* Begins the drain: answers from now on end their connections, idle connections are closed at once. Streams and
+   requests go on until the core ends them. New connections are still served, so whoever has the acceptors stops them
+   first. May be called twice. */
 void http_front_drain(struct http_front *front);
 /* Whether no connection is left. */
 bool http_front_idle(const struct http_front *front);

@@ -14,7 +14,6 @@
 
 #include "gateway/core/front.h"
 #include "gateway/core/gateway.h"
-#include "transports/serve/acceptor.h"
 #include "transports/serve/http_front.h"
 #include "transports/wire/http_head.h"
 
@@ -74,13 +73,8 @@ struct http_front {
     struct link connections;
     const struct page *pages;
     size_t pages_count;
-    struct http_endpoint {
-        struct http_front *front;
-        struct acceptor *acceptor;
-        unsigned index;
-        bool admin;
-    } endpoint[HTTP_FRONT_MAX_LISTENERS];
-    size_t endpoints;
+    struct upgrade_front upgrade;   /* adopt NULL: none */
+    char *peek_room;                /* UPGRADE_MAX_HEAD bytes, once they were needed */
     struct http_connection *adding; /* between MHD_add_connection() and its notification */
     struct http_request *spare;
     unsigned spares;
@@ -103,8 +97,8 @@ struct http_connection {
     struct link deadline; /* front->deadline[stage] */
     struct link hang_up;  /* front->hung_up */
     struct http_front *front;
-    const struct http_endpoint *endpoint;
     struct MHD_Connection *mhd; /* NULL while peeking */
+    struct peer_facts *facts;   /* counted */
     struct http_request *request;
     const struct page *page;
     uint64_t since_ms;    /* when the stage began */
@@ -112,10 +106,12 @@ struct http_connection {
     uint64_t progress;    /* SENDING: what the peer had taken when we looked last */
     struct address client;
     int fd;
+    unsigned listener; /* as in the arrival */
     uint8_t stage, route;
     uint8_t kind;         /* whose it is, once mhd is set; one of the streams daemon is closed after its answer */
     bool hung_up;         /* the client has closed, at least its sending side */
     bool watching_input;  /* the watch tells of bytes, too */
+    bool upgraded;        /* the WebSocket front has a copy of the descriptor: this one is only to be closed */
     bool target_has_host; /* the absolute form; then: */
     bool target_host_allowed;
 };
@@ -130,17 +126,19 @@ struct http_request {
     size_t body_size, body_room;
     struct MHD_Response *response; /* made, not yet given to the connection */
     unsigned status;
-    struct text queue;      /* events on their way */
+    struct text queue;      /* events on their way; of an upgrade: its head, re-made */
     size_t queue_sent;      /* of queue, what libmicrohttpd has taken */
     uint64_t last_bytes_ms; /* when something went into the queue last */
     struct http_request *next_spare;
-    struct sse_legacy *sse; /* it is the stream of one; until its connection is through with it */
+    struct sse_legacy *sse;   /* it is the stream of one; until its connection is through with it */
+    struct peer_facts *facts; /* counted; the exchange's */
     struct http_framing framing;
     char session_id[HTTP_SESSION_ID_BYTES];
     char method;       /* the first letter of POST, GET, DELETE, HEAD, OPTIONS */
     bool is_exchange;  /* exchange_init() was called */
     bool from_browser; /* it has an Origin */
     bool preflight;    /* answered by us: CORS */
+    bool upgrade;      /* asks for the WebSocket protocol: answered by that front */
     bool dispatched;
     bool dispatching; /* inside dispatch_*() */
     bool suspended;
@@ -161,8 +159,6 @@ void http_front_want_all(struct http_front *front);
 void http_front_turn(struct http_front *front);
 
 /* http_connection.c */
-void http_connection_accepted(void *context, int fd,
-                              const struct address *client); /* an acceptor_callback; context: an endpoint */
 void http_connection_on_watch(uv_poll_t *poll, int status, int events);
 void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
                             enum MHD_ConnectionNotificationCode code);
@@ -174,6 +170,9 @@ void http_connection_watch_input(struct http_connection *connection, bool input)
 /* Ends the connections whose clients have closed, once all that they sent has been read. After the daemons have run. */
 void http_connection_settle_hang_ups(struct http_front *front);
 const struct settings *http_connection_settings(const struct http_connection *connection);
+
+/* The connection as the WebSocket front gets it, from now on the owner of all that it holds but the descriptor `fd`. */
+struct arrival http_connection_leave(struct http_connection *connection, int fd);
 
 /* http_deadline.c */
 void http_deadline_set(struct http_connection *connection, enum http_stage stage);
@@ -227,6 +226,18 @@ static inline bool http_route_speaks(enum http_route route)
 /* The answer of a page or a preflight: request->response is set, or -ENOMEM. */
 MUST_USE int http_route_page(struct http_request *request);
 MUST_USE int http_route_preflight(struct http_request *request);
+
+/* http_upgrade.c */
+bool http_upgrade_served(const struct http_connection *connection);
+/* The first head, which `bytes` begin with and which is still unread (they are read once more), asks for it: the
+ * connection goes to that front. */
+void http_upgrade_first(struct http_connection *connection, char *bytes, size_t size);
+/* Whether this head asks for it, and may: a GET of the endpoint without a body. */
+MUST_USE bool http_upgrade_asked(const struct http_connection *connection, struct span method,
+                                 const struct http_head *head);
+/* That front's answer: request->response is set, or -ENOMEM. With a 101 the connection is handed over when it is sent.
+ */
+MUST_USE int http_upgrade_answer(struct http_request *request);
 
 /* http_reply.c */
 extern const struct front_ops http_reply_ops;

@@ -112,7 +112,7 @@ static int check_page_host(const struct http_connection *connection, const struc
 {
     struct host host;
     struct span value = head->field[HTTP_FIELD_HOST];
-    if (!connection->endpoint->admin || !address_is_loopback(&listener->address) ||
+    if (connection->listener != ARRIVAL_ADMIN || !address_is_loopback(&listener->address) ||
         address_is_local(&listener->address))
         return 0;
     if (host_is_ours(connection, listener, head) || (host_parse(value, &host) == 0 && host.literal))
@@ -198,6 +198,10 @@ int http_refuse_head(struct http_connection *connection, const char *method_text
     if (is_never_served(method))
         return refuse_method(HTTP_ROUTE_MCP, ret_refusal);
     int result = check_http(connection, method, version, head, ret_refusal);
+    if (result == 0 && !is_version_1_0(version) && http_upgrade_asked(connection, method, head)) {
+        connection->request->upgrade = true;
+        return 0;
+    }
     if (result == 0)
         result = check_route(connection, listener, ret_refusal);
     if (result == 0)

@@ -68,6 +68,8 @@ static bool must_close(const struct http_request *request)
 
 int http_reply_common(struct http_request *request)
 {
+    if (request->status == MHD_HTTP_SWITCHING_PROTOCOLS)
+        return 0; /* it is no HTTP connection any more */
     if (must_close(request) && http_reply_field(request->response, "Connection", "close") != 0)
         return -ENOMEM;
     return request->from_browser ? add_cors(request) : 0;

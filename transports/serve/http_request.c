@@ -5,6 +5,7 @@
 #include "transports/serve/http_parts.h"
 #include "transports/serve/refusal.h"
 #include "transports/serve/sse_legacy.h"
+#include "transports/wire/forwarded.h"
 #include "transports/wire/host.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ void http_request_free(struct http_request *request)
 {
     struct http_front *front = request->front;
     text_done(&request->queue);
+    peer_facts_unref(request->facts);
     if (request->response)
         MHD_destroy_response(request->response);
     if (front->spares >= HTTP_SPARE_REQUESTS || front->ended || request->body_room > HTTP_SPARE_BODY) {
@@ -185,6 +187,24 @@ void *http_request_on_target(void *cls UNUSED, const char *uri, struct MHD_Conne
 
 /* ---- head ---- */
 
+static enum MHD_Result add_forwarded(void *context, enum MHD_ValueKind kind UNUSED, const char *name, size_t name_size,
+                                     const char *value, size_t value_size)
+{
+    forwarded_add(context, (struct span){name, name_size}, (struct span){value ? value : "", value_size});
+    return MHD_YES;
+}
+
+/* Whoever is behind the proxies that we trust. */
+static void set_client(struct exchange *exchange, const struct http_connection *connection)
+{
+    exchange->client = connection->client;
+    if (!exchange->listener || !prefix_list_contains(&exchange->listener->trusted_proxies, &connection->client))
+        return;
+    struct forwarded forwarded = {.beyond = false};
+    MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, add_forwarded, &forwarded);
+    forwarded_client(&forwarded, &connection->client, &exchange->listener->trusted_proxies, &exchange->client);
+}
+
 static void init_exchange(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
@@ -193,7 +213,8 @@ static void init_exchange(struct http_request *request)
                   request->front->reactor);
     request->is_exchange = true;
     exchange->listener = http_route_listener(connection, exchange->snapshot->settings);
-    exchange->client = connection->client;
+    set_client(exchange, connection);
+    exchange->facts = request->facts = peer_facts_ref(connection->facts);
     exchange->message = (struct span){request->body ? request->body : "", request->body_size};
     if (request->session_id[0] != '\0')
         exchange->session_id = span_of(request->session_id);
@@ -330,6 +351,8 @@ static int dispatch(struct http_request *request)
         return http_route_page(request);
     if (request->preflight)
         return http_route_preflight(request);
+    if (request->upgrade)
+        return http_upgrade_answer(request);
     dispatch_exchange(request);
     return 0;
 }

@@ -13,16 +13,15 @@ enum { PAGE_MAX_BYTES = 16 << 20, ALLOW_HEADERS_MAX_BYTES = 1024 };
 const struct listener_settings *http_route_listener(const struct http_connection *connection,
                                                     const struct settings *settings)
 {
-    const struct http_endpoint *endpoint = connection->endpoint;
-    if (endpoint->admin)
+    if (connection->listener == ARRIVAL_ADMIN)
         return &settings->admin;
-    return endpoint->index < settings->listeners ? &settings->listener[endpoint->index] : NULL;
+    return connection->listener < settings->listeners ? &settings->listener[connection->listener] : NULL;
 }
 
 static const struct page *find_page(const struct http_connection *connection, struct span path)
 {
     const struct http_front *front = connection->front;
-    unsigned where = PAGE_EVERY_LISTENER | (connection->endpoint->admin ? PAGE_ADMIN : 0U);
+    unsigned where = PAGE_EVERY_LISTENER | (connection->listener == ARRIVAL_ADMIN ? PAGE_ADMIN : 0U);
     for (size_t i = 0; i < front->pages_count; i++) {
         if ((front->pages[i].where & where) && span_is(path, front->pages[i].path))
             return &front->pages[i];
@@ -44,7 +43,8 @@ static enum http_route find_endpoint(const struct listener_settings *listener, s
 enum http_route http_route_find(struct http_connection *connection, struct span path, const struct page **ret_page)
 {
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
-    enum http_route route = connection->endpoint->admin || !listener ? HTTP_ROUTE_NONE : find_endpoint(listener, path);
+    bool none = connection->listener == ARRIVAL_ADMIN || !listener;
+    enum http_route route = none ? HTTP_ROUTE_NONE : find_endpoint(listener, path);
     if (route != HTTP_ROUTE_NONE)
         return route;
     *ret_page = find_page(connection, path);

@@ -9,23 +9,14 @@
 #include <unistd.h>
 
 #include "gateway/base/text.h"
-#include "transports/serve/acceptor.h"
 #include "transports/serve/duplex.h"
 
 enum { READ_BYTES = 64 * 1024 };
 
-struct lines_endpoint {
-    struct lines_front *front;
-    struct acceptor *acceptor;
-    unsigned index;
-};
-
 struct lines_front {
     struct reactor *reactor;
-    struct lines_endpoint endpoint[LINES_MAX_LISTENERS];
-    size_t endpoints;
     struct link connections;
-    unsigned references; /* itself, its connections, acceptors that are not closed */
+    unsigned references; /* itself, its connections */
     bool draining;
 };
 
@@ -357,7 +348,8 @@ static const struct duplex_ops ops = {
     .unhold = op_unhold,
 };
 
-static struct lines_connection *make(struct lines_front *front, unsigned listener, const struct address *client)
+static struct lines_connection *make(struct lines_front *front, unsigned listener, const struct address *client,
+                                     struct peer_facts *facts)
 {
     struct lines_connection *connection = calloc(1, sizeof(*connection));
     if (!connection)
@@ -368,7 +360,7 @@ static struct lines_connection *make(struct lines_front *front, unsigned listene
         return NULL;
     }
     connection->front = front;
-    duplex_init(&connection->duplex, &ops, front->reactor, listener, client, NULL);
+    duplex_init(&connection->duplex, &ops, front->reactor, listener, client, facts);
     connection->file_in = connection->file_out = -1;
     connection->line = TEXT(SIZE_MAX);
     connection->holds = 1; /* its own, until it is closed */
@@ -380,7 +372,7 @@ static struct lines_connection *make(struct lines_front *front, unsigned listene
 static int open_socket(struct lines_connection *connection, int fd)
 {
     uv_loop_t *loop = reactor_loop(connection->front->reactor);
-    bool local = address_is_local(&connection->duplex.client);
+    bool local = uv_guess_handle(fd) == UV_NAMED_PIPE; /* a Unix socket, or one end of a pump */
     int r = local ? uv_pipe_init(loop, &connection->in.pipe, 0) : uv_tcp_init(loop, &connection->in.tcp);
     if (r < 0)
         return r;
@@ -390,19 +382,18 @@ static int open_socket(struct lines_connection *connection, int fd)
     return local ? uv_pipe_open(&connection->in.pipe, fd) : uv_tcp_open(&connection->in.tcp, fd);
 }
 
-static void accepted(void *context, int fd, const struct address *client)
+void lines_front_adopt(struct lines_front *front, const struct arrival *arrival)
 {
-    struct lines_endpoint *endpoint = context;
-    struct lines_front *front = endpoint->front;
-    struct lines_connection *connection = make(front, endpoint->index, client);
+    struct lines_connection *connection = make(front, arrival->listener, &arrival->client, arrival->facts);
     if (!connection) {
         quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
-        close(fd);
+        peer_facts_unref(arrival->facts);
+        close(arrival->fd);
         return;
     }
     connection->charged = true;
-    if (open_socket(connection, fd) < 0) {
-        close(fd);
+    if (open_socket(connection, arrival->fd) < 0) {
+        close(arrival->fd);
         close_connection(connection);
         return;
     }
@@ -440,7 +431,7 @@ static int open_end(struct lines_connection *connection, int fd, bool input)
 
 int lines_front_stdio(struct lines_front *front, int in_fd, int out_fd, void (*ended)(void *context), void *context)
 {
-    struct lines_connection *connection = make(front, SETTINGS_MAX_LISTENERS, &(struct address){.size = 0});
+    struct lines_connection *connection = make(front, SETTINGS_MAX_LISTENERS, &(struct address){.size = 0}, NULL);
     if (!connection)
         return -ENOMEM;
     int r = open_end(connection, in_fd, true);
@@ -458,42 +449,14 @@ int lines_front_stdio(struct lines_front *front, int in_fd, int out_fd, void (*e
 
 /* ---- the front ---- */
 
-static void acceptor_freed(void *front)
-{
-    front_unref(front);
-}
-
-static int open_endpoint(struct lines_front *front, const struct lines_listener *listener)
-{
-    struct lines_endpoint *endpoint = &front->endpoint[front->endpoints];
-    int fd = listening_take(listener->listening, reactor_index(front->reactor));
-    if (fd < 0)
-        return -EBADF;
-    *endpoint = (struct lines_endpoint){.front = front, .index = listener->index};
-    int r = acceptor_new(front->reactor, fd, accepted, endpoint, &endpoint->acceptor);
-    if (r < 0)
-        return r;
-    front->endpoints++;
-    front->references++;
-    return 0;
-}
-
-int lines_front_new(struct reactor *reactor, const struct lines_listener *listeners, size_t count,
-                    struct lines_front **ret_front)
+int lines_front_new(struct reactor *reactor, struct lines_front **ret_front)
 {
     struct lines_front *front = calloc(1, sizeof(*front));
-    int r = 0;
     if (!front)
         return -ENOMEM;
     front->reactor = reactor;
     front->references = 1;
     link_init(&front->connections);
-    for (size_t i = 0; i < count && r == 0; i++)
-        r = i < LINES_MAX_LISTENERS ? open_endpoint(front, &listeners[i]) : -E2BIG;
-    if (r < 0) {
-        lines_front_free(front);
-        return r;
-    }
     *ret_front = front;
     return 0;
 }
@@ -501,8 +464,6 @@ int lines_front_new(struct reactor *reactor, const struct lines_listener *listen
 void lines_front_drain(struct lines_front *front)
 {
     front->draining = true;
-    for (size_t i = 0; i < front->endpoints; i++)
-        acceptor_stop(front->endpoint[i].acceptor);
     for (struct link *link = front->connections.next, *next; link != &front->connections; link = next) {
         next = link->next;
         settle(CONTAINER_OF(link, struct lines_connection, link));
@@ -519,8 +480,6 @@ void lines_front_free(struct lines_front *front)
     if (!front)
         return;
     front->draining = true;
-    for (size_t i = 0; i < front->endpoints; i++)
-        acceptor_free(front->endpoint[i].acceptor, acceptor_freed, front);
     for (struct link *link = front->connections.next, *next; link != &front->connections; link = next) {
         next = link->next;
         close_connection(CONTAINER_OF(link, struct lines_connection, link));

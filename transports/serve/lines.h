@@ -4,20 +4,14 @@
    front per reactor; all functions run on its thread. */
 #pragma once
 #include "gateway/core/reactor.h"
-#include "transports/serve/listening.h"
+#include "transports/serve/arrival.h"
 
 struct lines_front;
 
-enum { LINES_MAX_LISTENERS = 32 };
-
-struct lines_listener {
-    struct listening *listening; /* borrowed; the socket with the reactor's index is taken out of it */
-    unsigned index;              /* of settings->listener in every snapshot */
-};
-
-/* Serves `listeners` (may be none) when the reactor's loop runs. 0 or -errno; the sockets are taken in both cases. */
-MUST_USE int lines_front_new(struct reactor *reactor, const struct lines_listener *listeners, size_t count,
-                             struct lines_front **ret_front);
+/* 0 or -errno. */
+MUST_USE int lines_front_new(struct reactor *reactor, struct lines_front **ret_front);
+/* Serves a connection. */
+void lines_front_adopt(struct lines_front *front, const struct arrival *arrival);
 
 /* Serves one client on two descriptors of this process, which stay open: pipes, sockets, a terminal, or files. `ended`
    is told once, when the client has closed its side and everything has been answered, or cannot be reached any more. 0
@@ -25,7 +19,7 @@ MUST_USE int lines_front_new(struct reactor *reactor, const struct lines_listene
 MUST_USE int lines_front_stdio(struct lines_front *front, int in_fd, int out_fd, void (*ended)(void *context),
                                void *context);
 
-/* Stops accepting; connections with nothing under way are closed, the others when they have their answers. */
+/* Connections with nothing under way are closed, the others when they have their answers. */
 void lines_front_drain(struct lines_front *front);
 bool lines_front_idle(const struct lines_front *front);
 /* Cuts off what is left. The memory goes when the loop has turned to close the handles. Takes NULL. */

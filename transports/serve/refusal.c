@@ -20,12 +20,16 @@ static const char *reason_phrase(int status)
     }
 }
 
+static void add_error(struct text *out, const struct error_row *row)
+{
+    error_add_response(out, (struct span){NULL, 0}, row->code[ERA_MODERN], span_of(row->text), (struct span){NULL, 0});
+}
+
 static void add_response(struct text *out, enum error_name error, unsigned retry_after_s)
 {
     const struct error_row *row = error_row(error);
     CLEANUP(text_done) struct text body = TEXT(REFUSAL_MAX_BYTES);
-    error_add_response(&body, (struct span){NULL, 0}, row->code[ERA_MODERN], span_of(row->text),
-                       (struct span){NULL, 0});
+    add_error(&body, row);
     int status = row->status[ERA_MODERN];
     text_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status,
               reason_phrase(status), body.size);
@@ -35,10 +39,23 @@ static void add_response(struct text *out, enum error_name error, unsigned retry
     text_add(out, text_span(&body));
 }
 
+static void send_now(int fd, const struct text *out)
+{
+    if (out->error == 0)
+        (void)!send(fd, out->at, out->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void refusal_send(int fd, enum error_name error, unsigned retry_after_s)
 {
     CLEANUP(text_done) struct text out = TEXT(REFUSAL_MAX_BYTES);
     add_response(&out, error, retry_after_s);
-    if (out.error == 0)
-        (void)!send(fd, out.at, out.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    send_now(fd, &out);
+}
+
+void refusal_send_line(int fd, enum error_name error)
+{
+    CLEANUP(text_done) struct text out = TEXT(REFUSAL_MAX_BYTES);
+    add_error(&out, error_row(error));
+    text_add_char(&out, '\n');
+    send_now(fd, &out);
 }

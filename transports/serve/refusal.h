@@ -6,3 +6,5 @@
 /* Sends it as far as the socket takes it at once, without blocking; what does not fit is lost (it is a few hundred
    bytes). `retry_after_s` 0: no Retry-After. The caller closes. */
 void refusal_send(int fd, enum error_name error, unsigned retry_after_s);
+/* The error alone, on a line: for connections of newline-delimited messages. */
+void refusal_send_line(int fd, enum error_name error);

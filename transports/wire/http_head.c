@@ -288,10 +288,26 @@ static bool could_be(struct span bytes, struct span word)
     return memcmp(bytes.at, word.at, size) == 0;
 }
 
+bool http_asks_for_websocket(struct span upgrade)
+{
+    while (!span_absent(upgrade)) {
+        if (span_equal_nocase(span_trim(span_cut(&upgrade, ',')), SPAN("websocket")))
+            return true;
+    }
+    return false;
+}
+
+static bool line_asks_for_websocket(struct span line, bool get)
+{
+    struct span value = line;
+    struct span name = span_cut(&value, ':');
+    return get && span_equal_nocase(name, SPAN("upgrade")) && http_asks_for_websocket(value);
+}
+
 enum http_peek http_head_peek(struct span bytes)
 {
     struct span line;
-    bool stream = false;
+    bool stream = false, upgrade = false;
     while (bytes.size > 0 && (bytes.at[0] == '\r' || bytes.at[0] == '\n'))
         bytes = (struct span){bytes.at + 1, bytes.size - 1};
     if (bytes.size == 0)
@@ -301,7 +317,8 @@ enum http_peek http_head_peek(struct span bytes)
         return HTTP_PEEK_REQUEST;
     while (next_line(&bytes, &line)) {
         if (line.size == 0)
-            return stream ? HTTP_PEEK_STREAM : HTTP_PEEK_REQUEST;
+            return upgrade ? HTTP_PEEK_UPGRADE : stream ? HTTP_PEEK_STREAM : HTTP_PEEK_REQUEST;
+        upgrade = upgrade || line_asks_for_websocket(line, get);
         stream = stream || line_asks_for_stream(line, get);
     }
     return HTTP_PEEK_MORE;

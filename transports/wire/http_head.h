@@ -58,6 +58,10 @@ bool http_is_token(struct span name);
 enum http_peek {
     HTTP_PEEK_MORE,    /* cannot tell yet: the head is not complete */
     HTTP_PEEK_REQUEST, /* a request with an answer, or nothing that makes sense */
+    HTTP_PEEK_UPGRADE, /* a GET that asks for the WebSocket protocol */
     HTTP_PEEK_STREAM,  /* a long-lived stream: GET for text/event-stream, or Mcp-Method: subscriptions/listen */
 };
 enum http_peek http_head_peek(struct span bytes);
+
+/* Whether an Upgrade field (RFC 9110, 7.8: protocols, by preference) names the WebSocket protocol. */
+bool http_asks_for_websocket(struct span upgrade);

@@ -141,7 +141,7 @@ int tls_files_read(const char *path, struct text *out)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not stop us */
     if (fd < 0)
         return -errno;
-    size_t size;
+    size_t size = 0;
     int result = check_kind(fd, out->max_bytes - out->size, &size);
     if (result == 0)
         result = read_all(fd, size, out);

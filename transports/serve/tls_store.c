@@ -88,7 +88,7 @@ struct tls_context *tls_store_take(struct tls_store *store)
 static int load(const struct tls_settings *settings, struct tls_tickets *tickets, struct text *mistake,
                 struct tls_files **ret_files, struct tls_context **ret_context)
 {
-    struct tls_files *files;
+    struct tls_files *files = NULL;
     int result = tls_files_new(settings, &files);
     if (result != 0)
         return result;
@@ -110,7 +110,7 @@ int tls_store_reload(struct tls_store *store, const struct tls_settings *setting
 {
     struct tls_settings copy;
     struct tls_files *files = NULL;
-    struct tls_context *context;
+    struct tls_context *context = NULL;
     int result = copy_settings(&copy, settings);
     if (result != 0)
         return result;
@@ -129,8 +129,8 @@ int tls_store_reload(struct tls_store *store, const struct tls_settings *setting
 
 int tls_store_poll(struct tls_store *store, struct text *mistake)
 {
-    struct tls_files *files;
-    struct tls_context *context;
+    struct tls_files *files = NULL;
+    struct tls_context *context = NULL;
     if (!tls_files_changed(store->files))
         return 0;
     int result = load(&store->settings, store->tickets, mistake, &files, &context);

@@ -172,17 +172,25 @@ void subscriptions_listen(struct exchange *exchange)
         refuse(exchange, r);
         return;
     }
-    listen->exchange = exchange;
+    listen->exchange = exchange_ref(exchange); /* a front that has only messages keeps none of its own */
     exchange->listen = listen;
     link_append(reactor_listeners(exchange->reactor), &listen->link);
     acknowledge(listen);
 }
 
+static void unref_posted(struct reactor_post *post)
+{
+    exchange_unref(CONTAINER_OF(post, struct exchange, post));
+}
+
+/* In the middle of the exchange's end, which still needs it: the reference is given up later. Its post is free for
+   that, since a stream of this era is nobody's outlet. */
 void subscriptions_remove(struct exchange *exchange)
 {
     struct listen *listen = TAKE(exchange->listen);
     link_remove(&listen->link);
     listen_free(listen, exchange_gateway(exchange));
+    reactor_post(exchange->reactor, &exchange->post, unref_posted);
 }
 
 /* "Graceful Closure". */

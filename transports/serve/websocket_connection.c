@@ -5,9 +5,13 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "transports/serve/socket_state.h"
 #include "transports/serve/websocket_parts.h"
 
-enum { HEAD_BYTES = 512 };
+enum {
+    HEAD_BYTES = 512,
+    LAST_READS = 16, /* of what the pump has carried before the end */
+};
 
 static struct websocket_connection *of(struct duplex *duplex)
 {
@@ -206,10 +210,11 @@ static size_t pass_gate(void *context, char *bytes, size_t size, struct pump_ord
     if (verdict.pinged)
         owe_pong(connection, &verdict);
     if (verdict.close != WEBSOCKET_CLOSE_NONE) {
-        websocket_connection_close(connection, verdict.close, verdict.reason);
-    } else if (verdict.peer_closed != WEBSOCKET_CLOSE_NONE && is_open(connection)) {
-        count_close(connection, COUNTER_WEBSOCKET_CLOSED_BY_PEER);
-        begin_closing(connection, verdict.peer_closed, NULL);
+        connection->gate_close = (uint16_t)verdict.close;
+        connection->close_reason = verdict.reason;
+    } else if (verdict.peer_closed != WEBSOCKET_CLOSE_NONE) {
+        connection->gate_close = (uint16_t)verdict.peer_closed;
+        connection->peer_closed = true;
     }
     return size;
 }
@@ -300,11 +305,26 @@ static void give_input(struct websocket_connection *connection)
     (void)lws_service_fd_tsi(connection->front->lws, &readable, 0);
 }
 
+/* The messages before the frame that ends it still count. */
+static void obey_gate(struct websocket_connection *connection)
+{
+    for (unsigned i = 0; i < LAST_READS && connection->wsi && socket_state_has_input(connection->inner_fd); i++)
+        give_input(connection);
+    if (!connection->peer_closed) {
+        websocket_connection_close(connection, (enum websocket_close)connection->gate_close, connection->close_reason);
+    } else if (is_open(connection)) {
+        count_close(connection, COUNTER_WEBSOCKET_CLOSED_BY_PEER);
+        begin_closing(connection, (enum websocket_close)connection->gate_close, NULL);
+    }
+}
+
 void websocket_connection_turn(struct websocket_connection *connection)
 {
     hold(connection);
     if (connection->has_input && connection->wsi)
         give_input(connection);
+    if (connection->gate_close != WEBSOCKET_CLOSE_NONE)
+        obey_gate(connection);
     if (connection->wsi && connection->pump)
         (void)!websocket_write_more(connection);
     websocket_connection_settle(connection);

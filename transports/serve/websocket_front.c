@@ -93,7 +93,8 @@ static void close_handle(uv_handle_t *handle)
 
 static void on_log(int level UNUSED, const char *line)
 {
-    log_debug("libwebsockets", LOG_SPAN("message", span_trim(span_of(line))));
+    struct span rest = span_of(line);
+    log_debug("libwebsockets", LOG_SPAN("message", span_trim(span_cut(&rest, '\n'))));
 }
 
 /* Process-wide, whatever else it does to the process when a context is made: one at a time. */

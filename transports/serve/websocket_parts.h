@@ -61,6 +61,8 @@ struct websocket_connection {
     const char *close_reason;
     uint16_t close_code; /* enum websocket_close; NONE: open */
     uint16_t close_soon; /* once what is under way in this turn is written */
+    uint16_t gate_close; /* a frame that has come says so: once what came before is dealt with */
+    bool peer_closed;    /* that was its close frame */
     unsigned holds;      /* itself until both ends are gone, functions on the stack */
     bool close_counted;
     bool finishing;  /* the close frame is on its way */

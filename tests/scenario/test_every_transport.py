@@ -19,6 +19,12 @@ def text_of(result):
     return result["content"][0]["text"]
 
 
+def answers_of(text):
+    """Answers to several questions arrive in any order."""
+    words, brace, rest = text.partition("{")
+    return (words, json.loads(brace + rest)) if brace else text
+
+
 async def fails(awaitable):
     """The code of the JSON-RPC error."""
     try:
@@ -113,7 +119,7 @@ async def step_questions(peer):
             "role": "assistant", "model": "test", "content": {"type": "text", "text": f"{params['maxTokens']} {NAME}"}},
         "roots/list": lambda params: {"roots": [{"uri": "file:///scenario", "name": "here"}]},
     }
-    texts = [text_of(await peer.call(tool, arguments)) for tool, arguments in (
+    texts = [answers_of(text_of(await peer.call(tool, arguments))) for tool, arguments in (
         ("test_elicitation", {"message": NAME}),
         ("test_sampling", {"prompt": NAME}),
         ("test_input_required_result_list_roots", {}),

@@ -19,7 +19,8 @@ static const struct option_choice log_levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {"off", LOG_OFF}, {0},
 };
 static const struct option_choice log_formats[] = {{"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}, {0}};
-static const struct option_choice transport_names[] = {{"http", TRANSPORT_HTTP}, {"sse", TRANSPORT_SSE}, {0}};
+static const struct option_choice transport_names[] = {
+    {"http", TRANSPORT_HTTP}, {"websocket", TRANSPORT_WEBSOCKET}, {"sse", TRANSPORT_SSE}, {0}};
 static const struct option_choice stdin_forms[] = {{"none", false}, {"json", true}, {0}};
 static const struct option_choice output_forms[] = {{"text", false}, {"json", true}, {0}};
 

@@ -6,11 +6,13 @@
 #include <semaphore.h>
 
 #include "transports/serve/edge.h"
+#include "transports/serve/websocket.h"
 
 /* What one reactor has. */
 struct fronts_of_reactor {
     struct pumps *pumps;
     struct lines_front *lines;
+    struct websocket_front *websocket;
     struct http_front *http;
     struct edge *edge;
 };
@@ -82,7 +84,11 @@ static int open_front(struct fronts *fronts, unsigned index)
     if (result == 0)
         result = lines_front_new(reactor, &mine->lines);
     if (result == 0)
-        result = http_front_new(reactor, fronts->pages, fronts->pages_count, NULL, &mine->http);
+        result = websocket_front_new(reactor, mine->pumps, &mine->websocket);
+    if (result != 0)
+        return result;
+    struct upgrade_front upgrades = websocket_front_upgrades(mine->websocket);
+    result = http_front_new(reactor, fronts->pages, fronts->pages_count, &upgrades, &mine->http);
     if (result != 0)
         return result;
     struct edge_fronts where = {.http = mine->http, .lines = mine->lines, .pumps = mine->pumps};
@@ -101,6 +107,7 @@ static int drain_front(struct fronts *fronts, unsigned index)
     struct fronts_of_reactor *mine = &fronts->reactor[index];
     edge_drain(mine->edge);
     http_front_drain(mine->http);
+    websocket_front_drain(mine->websocket);
     lines_front_drain(mine->lines);
     return 0;
 }
@@ -111,7 +118,7 @@ static int ask_idle(struct fronts *fronts, unsigned index)
 {
     const struct fronts_of_reactor *mine = &fronts->reactor[index];
     bool idle = edge_idle(mine->edge) && http_front_idle(mine->http) && lines_front_idle(mine->lines) &&
-                pumps_count(mine->pumps) == 0;
+                websocket_front_idle(mine->websocket) && pumps_count(mine->pumps) == 0;
     return idle ? 0 : BUSY;
 }
 
@@ -120,6 +127,7 @@ static int close_front(struct fronts *fronts, unsigned index)
     struct fronts_of_reactor *mine = &fronts->reactor[index];
     edge_free(mine->edge);
     http_front_free(mine->http);
+    websocket_front_free(mine->websocket);
     lines_front_free(mine->lines);
     pumps_free(mine->pumps);
     return 0;

@@ -124,7 +124,7 @@ static const struct {
      "unix:/run/weir.sock\n",
      "a name"},
     {"listen: [{address: \"127.0.0.1:1\", transports: [http, smtp]}]",
-     "f:1:54: listen[0].transports: \"smtp\" is none of http\n", "no such transport"},
+     "f:1:54: listen[0].transports: \"smtp\" is none of http, websocket, sse\n", "no such transport"},
     {"listen: [{address: \"127.0.0.1:1\", transports: []}]",
      "f:1:47: listen[0].transports: has 0 entries: 1 at least\n", "no transport"},
     {"listen: [{address: \"127.0.0.1:1\", path: mcp}]",
@@ -268,7 +268,8 @@ static void test_values(void **state)
         {"admin: {address: \"127.0.0.1:0\"}", "admin.address", "127.0.0.1:0", "an admin listener"},
         {"", "listen/address", "127.0.0.1:8080", "a listener there always is"},
         {"", "listen/path", "/mcp", "with its defaults"},
-        {"listen: [{address: \"[::]:0\", path: /a}]", "listen/transports", "[http]", "a default of an entry"},
+        {"listen: [{address: \"[::]:0\", path: /a}]", "listen/transports", "[http, websocket]",
+         "a default of an entry"},
         {"listen: [{address: \"[::]:0\", allowed_hosts: [gw.example, \"*\", \"::1\", 10.0.0.1]}]",
          "listen/allowed_hosts", "[\"gw.example\", \"*\", \"::1\", \"10.0.0.1\"]", "hosts"},
         {"listen: [{address: \"unix:/run/w\", allowed_origins: [\"https://a.example:8443\", \"http://[::1]:80\", "
@@ -382,7 +383,7 @@ static void test_arguments(void **state)
         assert_string_equal(settings->listener[i].path, "/a");
         assert_int_equal(settings->listener[i].allowed_hosts.count, 2);
         assert_string_equal(settings->listener[i].allowed_hosts.name[1], "y");
-        assert_int_equal(settings->listener[i].transports, TRANSPORT_HTTP);
+        assert_int_equal(settings->listener[i].transports, TRANSPORT_HTTP | TRANSPORT_WEBSOCKET);
     }
     assert_int_equal(settings->listener[1].address.any.sa_family, AF_INET6);
 }

@@ -155,8 +155,10 @@ static bool refuse_prompt_arguments(struct exchange *exchange, const struct item
     struct span key, value;
     json_object_begin(&members, arguments);
     while (json_object_next(&members, &key, &value))
-        if (json_kind(value) != JSON_STRING && !problem.size)
+        if (json_kind(value) != JSON_STRING && !problem.size) {
+            (void)json_string_plain(key, &key);
             text_addf(&problem, "params.arguments.%.*s must be a string", (int)MIN(key.size, 64), key.at);
+        }
     for (size_t i = 0; i < prompt->arguments && !problem.size; i++)
         if (prompt->argument[i].required && span_absent(json_find(arguments, prompt->argument[i].name)))
             text_addf(&problem, "params.arguments.%s is required", prompt->argument[i].name);

@@ -17,13 +17,13 @@ limits: {{drain_timeout: 5s}}
 class Gateways:
     """names: of the transports, the one that is the measure first."""
 
-    names = ["http", "sse"]
+    names = ["http", "ws", "sse"]
 
     def __init__(self, folder):
         self.folder = folder
 
     def __enter__(self):
-        listeners = ["{address: '127.0.0.1:0', transports: [http, sse]}"]
+        listeners = ["{address: '127.0.0.1:0', transports: [http, websocket, sse]}"]
         self.weir = WeirProcess(HANDLERS + "listen:\n" + "".join(f"  - {listener}\n" for listener in listeners))
         return self
 
@@ -35,6 +35,8 @@ class Gateways:
         host, port = self.weir.host, self.weir.port
         if name == "http":
             return transports.Http(host, port, "/mcp")
+        if name == "ws":
+            return transports.WebSocket(host, port, "/mcp")
         if name == "sse":
             return transports.Sse(host, port, "/sse")
         raise KeyError(name)

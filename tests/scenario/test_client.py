@@ -102,6 +102,30 @@ class Gateway(unittest.TestCase):
                               "\n" + done.stdout)
                 self.assertEqual([line for line in done.stdout.splitlines() if not line.startswith(" ")], names)
 
+    def test_websocket(self):
+        """The same over WebSocket: pages, calls, notices, errors; the server's own words where it refuses the upgrade."""
+        url = self.weir.url.replace("http:", "ws:")
+        over_http = run("tools", self.weir.url)
+        for era in ("auto", "modern", "legacy"):
+            with self.subTest(era):
+                done = run("tools", url, "--era", era)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, over_http.stdout, ""))
+                done = run("call", url, "echo", '{"message":"h\\u00ef"}', "--era", era, "--header", "X-Any: y")
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "hï\n", ""))
+                done = run("call", url, "test_tool_with_progress", "--era", era)
+                self.assertEqual((done.returncode, done.stderr.count("progress")), (0, 3), done.stderr)
+                done = run("call", url, "echo", '{"message":1}', "--era", era)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn("/message", done.stderr)
+                self.assertIn("-32602", run("call", url, "no_such_tool", "--era", era).stderr)
+        message = "x" * 100_000
+        self.assertEqual(run("call", url, "echo", json.dumps({"message": message})).stdout, message + "\n")
+        done = run("tools", url + "/nothing")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("HTTP 404: there is no MCP server at this URL", done.stderr)
+        done = run("tools", url, "--header", "Origin: https://evil.example")
+        self.assertIn("HTTP 403", done.stderr)
+
     def test_text(self):
         for era in ("auto", "modern", "legacy"):
             with self.subTest(era):

@@ -38,7 +38,7 @@ await main(async (url) => {
     return {
         client,
         modern: false,
-        readsEventsTogether: transport instanceof SSEClientTransport,
+        readsEventsTogether: !(transport instanceof StreamableHTTPClientTransport),
         resourceNotFound: -32002,
         expectedRevision: types.LATEST_PROTOCOL_VERSION,
         revision: () => revision,

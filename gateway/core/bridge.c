@@ -190,6 +190,13 @@ static void send_requests(struct call *call, struct bridge *bridge, struct span 
         call_start_timer(call, call_settings(call)->limits.input_timeout_ms, CALL_INPUT_TIMED_OUT);
 }
 
+bool bridge_is_cut_off(struct call *call)
+{
+    struct exchange *exchange = call_task(call) ? NULL : call_exchange(call);
+    return *call_bridge(call) && exchange && exchange->ops->has_event_ids &&
+           gateway_phase(exchange_gateway(exchange)) >= GATEWAY_DRAINING;
+}
+
 /* ---- both ---- */
 
 static struct bridge *begin(struct call *call, struct span state)
@@ -278,6 +285,8 @@ void bridge_ask(struct call *call, struct span requests, struct span state)
         call_fail(call, ERROR_INTERNAL, (struct span){0}, (struct span){0});
     else if (call_task(call))
         ask_of_task(call, bridge, requests);
+    else if (bridge_is_cut_off(call))
+        call_fail(call, ERROR_DRAINING, (struct span){0}, (struct span){0});
     else if (waits)
         send_requests(call, bridge, requests);
     else

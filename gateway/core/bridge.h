@@ -18,6 +18,9 @@ enum {
 void bridge_ask(struct call *call, struct span requests, struct span state);
 /* One answer of a client, from any thread. What has no object as its result is an error. Copied. */
 void bridge_answer(struct call *call, struct span key, struct span result, struct span error);
+/* The call waits for answers that come by requests of their own (Streamable HTTP), and the gateway takes none any more.
+ */
+bool bridge_is_cut_off(struct call *call);
 void bridge_free(struct bridge *bridge); /* NULL is fine */
 
 /* `old` with the members of `fresh` put in or over. Both JSON objects or absent. More than BRIDGE_MAX_INPUTS fail `out`

@@ -1,6 +1,7 @@
 /* Tells each reactor by a post that lives in this file's own records; the records are freed as they run. */
 #include "gateway/core/drain.h"
 
+#include "gateway/core/bridge.h"
 #include "gateway/core/call_priv.h"
 #include "gateway/core/exchange.h"
 #include "gateway/core/subscriptions.h"
@@ -32,6 +33,26 @@ static void cancel_calls(struct reactor *reactor)
     }
 }
 
+/* Over HTTP the answer to a question is a request of its own, and no more of them come: who waits for one would only
+   hold up the end, and the client learns sooner that it has to begin again. */
+static void cancel_waiting(struct reactor *reactor)
+{
+    struct link waiting, *list = reactor_calls(reactor);
+    link_init(&waiting);
+    for (struct link *link = list->next, *next = link->next; link != list; link = next, next = link->next) {
+        struct call *call = CONTAINER_OF(link, struct call, link);
+        if (!bridge_is_cut_off(call))
+            continue;
+        link_remove(link);
+        link_append(&waiting, link);
+    }
+    while (!link_alone(&waiting)) {
+        struct link *link = waiting.next;
+        link_remove(link);
+        call_cancel(CONTAINER_OF(link, struct call, link), CALL_DRAINED);
+    }
+}
+
 static void cut_here(struct reactor_post *post)
 {
     struct order *order = CONTAINER_OF(post, struct order, post);
@@ -44,6 +65,7 @@ static void drain_here(struct reactor_post *post)
     struct order *order = CONTAINER_OF(post, struct order, post);
     subscriptions_end_all(order->reactor);
     end_outlets(order->reactor);
+    cancel_waiting(order->reactor);
     free(order);
 }
 

@@ -415,6 +415,31 @@ static void test_no_answer(void **state UNUSED)
     fake_done(&fake);
 }
 
+/* The answer would be a new request, and a draining gateway takes none: no reason to wait until the drain's time is
+ * over. */
+static void test_drain(void **state UNUSED)
+{
+    struct fake fake;
+    char session[FAKE_SESSION_BYTES];
+    fake_begin(&fake);
+    open_session(&fake, session);
+    struct asked *asked[2] = {fake_call(&fake, session, 1, "ask"), fake_call(&fake, session, 2, "ask")};
+    struct asked *works = fake_call(&fake, session, 3, "hold");
+    drain_begin(fake.gateway);
+    fake_settle(&fake);
+    for (int i = 0; i < 2; i++)
+        assert_error(asked[i], 503, 503);
+    assert_int_equal(works->replies, 0);
+    struct call *call = fake_take(&fake);
+    assert_int_equal(call_need_input(call, SPAN("{\"k\":{\"method\":\"roots/list\"}}"), SPAN("")), 0);
+    call_unref(call);
+    fake_settle(&fake);
+    assert_error(works, 503, 503); /* nor is anything asked any more */
+    assert_int_equal(works->events, 0);
+    assert_true(drain_done(fake.gateway));
+    fake_done(&fake);
+}
+
 static void test_too_many_questions(void **state UNUSED)
 {
     struct fake fake;
@@ -502,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_answer_after_reconnect),
         cmocka_unit_test(test_client_gone_before_the_question),
         cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_drain),
         cmocka_unit_test(test_too_many_questions),
         cmocka_unit_test(test_large_answers),
         cmocka_unit_test(test_endless),

@@ -1,5 +1,6 @@
 /* Writing to libwebsockets: at once while it has nothing unsent, else in the order of a queue that is bounded by
-   limits.max_send_queue. Its own queue holds at most the rest of one message. Owns what waits. */
+   limits.max_send_queue. Its own queue holds at most the rest of one message, which may be as long as a message may be:
+   it does not count as waiting. Owns what waits. */
 #include <errno.h>
 
 #include "transports/serve/websocket_parts.h"
@@ -86,7 +87,7 @@ int websocket_write(struct duplex *duplex, struct span message)
     struct websocket_connection *connection = CONTAINER_OF(duplex, struct websocket_connection, duplex);
     if (!connection->wsi || !connection->pump || connection->close_code != WEBSOCKET_CLOSE_NONE)
         return FRONT_GONE;
-    if (websocket_write_unsent(connection) > duplex_settings(duplex)->limits.max_send_queue) {
+    if (connection->waiting > duplex_settings(duplex)->limits.max_send_queue) {
         counter_add(connection->front->counters, COUNTER_SLOW_READERS, 1);
         return lost(connection);
     }

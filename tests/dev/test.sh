@@ -4,9 +4,10 @@
 # Whose lines unit tests and scenarios must reach; tests/dev/coverage has the percentage.
 readonly COVERAGE_FOLDERS=(gateway transports limits auth)
 readonly COVERAGE_LABELS='^(unit|scenario)$'
-# What is shipped is judged by the suite, by real clients and by the clock; the last two not under sanitizers.
-readonly RELEASE_LABELS='^(conformance|interop|bench)$'
-readonly UNSANITIZED_LABELS='^(interop|bench)$'
+# What is shipped is judged by the suite, by real clients, by the clock and by tools that try its edge; all but the first
+# not under sanitizers.
+readonly RELEASE_LABELS='^(conformance|interop|bench|edge)$'
+readonly UNSANITIZED_LABELS='^(interop|bench|edge)$'
 readonly CONCURRENCY_LABELS='^concurrency$'
 readonly FUZZ_SECONDS=60
 
@@ -18,6 +19,11 @@ need_conformance() {
 need_interop() {
     need_packages ca-certificates curl python3 python3-venv
     need_node
+}
+
+# Other people's tools, for tests/edge.
+need_edge() {
+    need_packages haproxy openssl slowhttptest testssl.sh
 }
 
 need_bench() {
@@ -72,6 +78,7 @@ cmd_test() {
     need_bench
     # Without the npm registry, or PyPI, everything else can still be judged; ctest names what was skipped.
     (need_conformance) || say "the conformance suite cannot be installed: it will be skipped"
+    (need_edge) || say "the tools of tests/edge cannot be installed: their tests will be skipped"
     (need_interop) || say "the interop clients cannot be installed: they will be skipped"
     use_node
     for preset in asan release tsan coverage; do

@@ -190,6 +190,15 @@ int prefix_parse(struct span text, struct prefix *ret_prefix)
     return 0;
 }
 
+void prefix_format(const struct prefix *prefix, char out[ADDRESS_BYTES])
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    bool ipv4 = is_mapped(prefix->bytes) && prefix->bits >= MAPPED_BITS;
+    const uint8_t *from = ipv4 ? prefix->bytes + sizeof(mapped_start) : prefix->bytes;
+    (void)inet_ntop(ipv4 ? AF_INET : AF_INET6, from, host, sizeof(host));
+    (void)snprintf(out, ADDRESS_BYTES, "%s/%u", host, prefix->bits - (ipv4 ? MAPPED_BITS : 0U));
+}
+
 bool prefix_contains(const struct prefix *prefix, const struct address *address)
 {
     uint8_t bytes[16];

@@ -35,6 +35,8 @@ bool address_is_loopback(const struct address *address); /* 127.0.0.0/8, ::1, ::
 MUST_USE int address_bytes(const struct address *address, uint8_t ret_bytes[16]);
 /* "10.0.0.0/8", "2001:db8::/32", "192.0.2.1" (= /32). Host bits must be zero. 0 or -EINVAL. */
 MUST_USE int prefix_parse(struct span text, struct prefix *ret_prefix);
+/* The form that prefix_parse() reads, always with its length. */
+void prefix_format(const struct prefix *prefix, char out[ADDRESS_BYTES]);
 /* An IPv4 address, mapped or not, is in IPv4 prefixes only (96 bits or more): "::/0" is all of IPv6, no IPv4. */
 bool prefix_contains(const struct prefix *prefix, const struct address *address);
 

@@ -1,4 +1,5 @@
-/* Walks a document beside the options table. Recursion is as deep as sections are: one level. Owns nothing. */
+/* Walks a document beside the options table. Recursion is as deep as lists and sections are: four levels. Owns nothing.
+ */
 #include "gateway/config/apply.h"
 
 #include <errno.h>
@@ -68,17 +69,8 @@ static int read_option(struct walk *walk, const struct target *target, const str
     return MIN(result, 0);
 }
 
-static int read_list(struct walk *walk, const struct option_list *list, void *settings, const struct node *node);
-
-static const struct option_list *find_list(struct span name)
-{
-    size_t count;
-    const struct option_list *lists = options_lists(&count);
-    for (size_t i = 0; i < count; i++)
-        if (span_is(name, lists[i].table.name))
-            return &lists[i];
-    return NULL;
-}
+static int read_list(struct walk *walk, const struct option_list *list, void *owner, const char *label,
+                     const struct node *node);
 
 static int read_members(struct walk *walk, const struct target *target, const struct node *node);
 
@@ -90,24 +82,25 @@ static int read_section(struct walk *walk, const struct target *target, const st
         return 0;
     if (member->kind == NODE_MAPPING)
         return read_members(walk, &inner, member);
-    text_addf(mistake(walk->mistakes, member->at), "%.*s: must be a mapping: its options are indented below it",
-              SPAN_PRINT(member->key));
+    text_addf(mistake(walk->mistakes, member->at), "%s%s%.*s: must be a mapping: its options are indented below it",
+              target->label, *target->label ? "." : "", SPAN_PRINT(member->key));
     return 0;
 }
 
 static int read_member(struct walk *walk, const struct target *target, const struct node *member)
 {
-    char path[LABEL_BYTES];
+    char path[LABEL_BYTES], label[LABEL_BYTES];
     make_path(target->section, member->key, path);
-    bool top = target->table == options_top() && target->section.size == 0;
     bool dotted = memchr(member->key.at, '.', member->key.size) != NULL;
     const struct option *option = dotted ? NULL : option_find(target->table, span_of(path));
-    const struct option_list *list = top ? find_list(member->key) : NULL;
+    const struct option_list *list = dotted ? NULL : option_find_list(target->table, span_of(path));
     if (option)
         return read_option(walk, target, option, member);
-    if (list)
-        return read_list(walk, list, target->record, member);
-    if (top && option_is_section(member->key))
+    if (list) {
+        make_path(span_of(target->label), span_of(path), label);
+        return read_list(walk, list, target->record, label, member);
+    }
+    if (target->section.size == 0 && option_is_section(target->table, member->key))
         return read_section(walk, target, member);
     report_unknown(walk, target, member, path);
     return 0;
@@ -133,10 +126,8 @@ static void check_required(struct walk *walk, const struct target *target, const
 }
 
 static int read_entry(struct walk *walk, const struct option_list *list, void *record, const struct node *entry,
-                      size_t index)
+                      const char *label)
 {
-    char label[LABEL_BYTES];
-    (void)snprintf(label, sizeof(label), "%s[%zu]", list->table.name, index);
     struct target target = {.table = &list->table, .record = record, .label = label};
     int result = option_defaults(&list->table, record);
     if (result < 0)
@@ -148,12 +139,14 @@ static int read_entry(struct walk *walk, const struct option_list *list, void *r
         return 0;
     }
     check_required(walk, &target, entry);
-    return read_members(walk, &target, entry);
+    result = read_members(walk, &target, entry);
+    if (result == 0 && list->check)
+        list->check(entry, record, label, walk->mistakes);
+    return result;
 }
 
 /* The entries whose value of a UNIQUE row an earlier one has. Quadratic, in at most SETTINGS_MAX_COMMANDS entries. */
-static void check_unique(struct walk *walk, const struct option_list *list, const struct option *option,
-                         const struct node *node)
+static void check_unique(struct walk *walk, const char *label, const struct option *option, const struct node *node)
 {
     struct span path = span_of(option->path);
     for (const struct node *entry = node->first; entry; entry = entry->next) {
@@ -167,45 +160,48 @@ static void check_unique(struct walk *walk, const struct option_list *list, cons
         if (!value || earlier == entry)
             continue;
         struct text *sentence = mistake(walk->mistakes, value->at);
-        text_addf(sentence, "%s: the %s ", list->table.name, option->path);
+        text_addf(sentence, "%s: the %s ", label, option->path);
         mistake_add_value(sentence, value->text);
         text_addf(sentence, " is taken by the entry in line %u", earlier->at.line);
     }
 }
 
-static int read_entries(struct walk *walk, const struct option_list *list, void *settings, const struct node *node)
+static int read_entries(struct walk *walk, const struct option_list *list, void *owner, const char *label,
+                        const struct node *node)
 {
+    char entry_label[LABEL_BYTES];
     char *records = calloc(node->children + 1, list->entry_bytes);
-    size_t *count = (size_t *)(void *)((char *)settings + list->count_offset);
+    size_t *count = (size_t *)(void *)((char *)owner + list->count_offset);
     int result = 0;
     if (!records)
         return -ENOMEM;
-    *(void **)(void *)((char *)settings + list->array_offset) = records;
+    *(void **)(void *)((char *)owner + list->array_offset) = records;
     for (const struct node *entry = node->first; entry && result == 0; entry = entry->next) {
         void *record = records + *count * list->entry_bytes;
-        result = read_entry(walk, list, record, entry, (*count)++);
+        (void)snprintf(entry_label, sizeof(entry_label), "%s[%zu]", label, (*count)++);
+        result = read_entry(walk, list, record, entry, entry_label);
     }
     for (size_t i = 0; i < list->table.rows; i++)
         if (list->table.row[i].flags & OPTION_UNIQUE)
-            check_unique(walk, list, &list->table.row[i], node);
+            check_unique(walk, label, &list->table.row[i], node);
     return result;
 }
 
-static int read_list(struct walk *walk, const struct option_list *list, void *settings, const struct node *node)
+static int read_list(struct walk *walk, const struct option_list *list, void *owner, const char *label,
+                     const struct node *node)
 {
     if (node_is_null(node)) /* everything in it is commented out */
         return 0;
     if (node->kind != NODE_SEQUENCE) {
-        text_addf(mistake(walk->mistakes, node->at), "%s: must be a list: each entry begins with a dash",
-                  list->table.name);
+        text_addf(mistake(walk->mistakes, node->at), "%s: must be a list: each entry begins with a dash", label);
         return 0;
     }
     if (node->children > list->maximum) {
-        text_addf(mistake(walk->mistakes, node->at), "%s: has %zu entries: %zu at most", list->table.name,
-                  node->children, list->maximum);
+        text_addf(mistake(walk->mistakes, node->at), "%s: has %zu entries: %zu at most", label, node->children,
+                  list->maximum);
         return 0;
     }
-    return read_entries(walk, list, settings, node);
+    return read_entries(walk, list, owner, label, node);
 }
 
 int apply_document(const struct document *document, const char *directory, struct settings *settings,

@@ -1,9 +1,9 @@
-/* Rules of single options. Pure; owns nothing. */
+/* Rules of single options, and of a listener as a whole. Pure; owns nothing. */
 #include "gateway/config/checks.h"
 
 #include <arpa/inet.h>
 
-#include "gateway/config/mistakes.h"
+#include "gateway/core/settings.h"
 
 static bool refuse(struct text *problem, struct span value, const char *sentence)
 {
@@ -112,4 +112,49 @@ bool check_variable(struct span value, struct text *problem)
     if (value.size > 0 && !memchr(value.at, '=', value.size))
         return true;
     return refuse(problem, value, "is no name of an environment variable: write PATH, not PATH=value");
+}
+
+bool check_server_name(struct span value, struct text *problem)
+{
+    struct span name = span_starts(value, SPAN("*.")) ? (struct span){value.at + 2, value.size - 2} : value;
+    if (consists_of(name, "-._") && name.at[0] != '.' && !is_bare_ipv6(name))
+        return true;
+    return refuse(problem, value, "is no host name: write it without port, as in a.example or *.example");
+}
+
+/* ---- listeners ---- */
+
+/* A mistake at the member of that name, or at the entry itself. */
+static void say(const struct node *entry, const char *member, const char *label, const char *sentence,
+                struct mistakes *mistakes)
+{
+    const struct node *found = entry->kind == NODE_MAPPING ? node_find(entry, span_of(member)) : NULL;
+    text_addf(mistake(mistakes, found ? found->at : entry->at), "%s%s", label, sentence);
+}
+
+static void check_tls(const struct node *entry, struct tls_settings *tls, const char *label, struct mistakes *mistakes)
+{
+    tls->place = (struct place){entry->at.line, entry->at.column};
+    if (!node_find(entry, SPAN("certificate")))
+        say(entry, "", label, ".tls: certificate is missing", mistakes);
+    if (!node_find(entry, SPAN("key")))
+        say(entry, "", label, ".tls: key is missing", mistakes);
+    if (tls->client_ca && tls->client_auth == TLS_CLIENT_NONE)
+        say(entry, "client_ca", label, ".tls: client_ca has no effect without client_auth: request or require",
+            mistakes);
+    if (!tls->client_ca && tls->client_auth != TLS_CLIENT_NONE)
+        say(entry, "client_auth", label, ".tls: client_auth needs a client_ca", mistakes);
+}
+
+void check_listener(const struct node *entry, void *record, const char *label, struct mistakes *mistakes)
+{
+    struct listener_settings *listener = record;
+    const struct node *tls = node_find(entry, SPAN("tls"));
+    if (tls && tls->kind == NODE_MAPPING)
+        check_tls(tls, &listener->tls, label, mistakes);
+    if ((listener->transports & TRANSPORT_STREAM) && listener->transports != TRANSPORT_STREAM)
+        say(entry, "transports", label, ".transports: stream needs a listener of its own", mistakes);
+    if (listener->proxy_protocol && listener->trusted_proxies.count == 0 && !listener->trusted_proxies.local)
+        say(entry, "proxy_protocol", label, ".proxy_protocol: nobody may send the header: trusted_proxies is empty",
+            mistakes);
 }

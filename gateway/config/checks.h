@@ -1,7 +1,7 @@
 /* Rules of single options beyond type and bounds. Each: true, or false and a sentence in `problem` that begins with the
    value. Pure; any thread. */
 #pragma once
-#include "gateway/base/text.h"
+#include "gateway/config/document.h"
 
 /* The path of an endpoint: begins with a slash, visible ASCII without query or fragment, not one of the gateway's own.
  */
@@ -14,3 +14,8 @@ bool check_origin(struct span value, struct text *problem);
 bool check_tool_name(struct span value, struct text *problem);
 /* A name of the environment: no '='. */
 bool check_variable(struct span value, struct text *problem);
+/* A host name, or one with "*" as its first label (RFC 9525, 6.3). */
+bool check_server_name(struct span value, struct text *problem);
+
+/* What the members of a listener say together. Notes where its TLS stands. */
+void check_listener(const struct node *entry, void *record, const char *label, struct mistakes *mistakes);

@@ -17,28 +17,10 @@ static const char demo[] = "listen:\n"
 static const char demo_name[] = "the built-in demo";
 static const char default_address[] = "127.0.0.1:8080";
 
-static void *entries_of(const struct option_list *list, const struct settings *settings)
-{
-    return *(void *const *)(const void *)((const char *)settings + list->array_offset);
-}
-
-static size_t count_of(const struct option_list *list, const struct settings *settings)
-{
-    return *(const size_t *)(const void *)((const char *)settings + list->count_offset);
-}
-
 void config_free(struct settings *settings)
 {
-    size_t lists;
-    const struct option_list *list = options_lists(&lists);
     if (!settings)
         return;
-    for (size_t i = 0; i < lists; i++) {
-        char *entries = entries_of(&list[i], settings);
-        for (size_t j = 0; j < count_of(&list[i], settings); j++)
-            option_release(&list[i].table, entries + j * list[i].entry_bytes);
-        free(entries);
-    }
     option_release(options_top(), settings);
     free(settings);
 }
@@ -52,8 +34,7 @@ static void config_freep(struct settings **settings)
 
 static const struct option_list *listener_list(void)
 {
-    size_t count;
-    return options_lists(&count); /* the first LIST row of options.def */
+    return option_find_list(options_top(), SPAN("listen"));
 }
 
 static int set_address(struct listener_settings *listener, const char *address, struct mistakes *mistakes)
@@ -77,15 +58,65 @@ static int copy_names(const struct name_list *from, struct name_list *to)
     return 0;
 }
 
+/* NULL stays NULL. */
+static int copy_text(const char *from, char **to)
+{
+    *to = from ? span_copy(span_of(from)) : NULL;
+    return from && !*to ? -ENOMEM : 0;
+}
+
+static int copy_sni(const struct tls_sni_settings *from, struct tls_sni_settings *to)
+{
+    to->place = from->place;
+    int result = copy_text(from->name, &to->name);
+    if (result == 0)
+        result = copy_text(from->certificate, &to->certificate);
+    return result == 0 ? copy_text(from->key, &to->key) : result;
+}
+
+static int copy_tls(const struct tls_settings *from, struct tls_settings *to)
+{
+    to->place = from->place;
+    to->min_version = from->min_version;
+    to->client_auth = from->client_auth;
+    int result = copy_text(from->certificate, &to->certificate);
+    if (result == 0)
+        result = copy_text(from->key, &to->key);
+    if (result == 0)
+        result = copy_text(from->client_ca, &to->client_ca);
+    to->sni = result == 0 ? calloc(from->snis + 1, sizeof(*to->sni)) : NULL;
+    if (!to->sni)
+        return -ENOMEM;
+    for (; to->snis < from->snis && result == 0; to->snis++)
+        result = copy_sni(&from->sni[to->snis], &to->sni[to->snis]);
+    return result;
+}
+
+static int copy_prefixes(const struct prefix_list *from, struct prefix_list *to)
+{
+    to->local = from->local;
+    to->prefix = calloc(from->count + 1, sizeof(*to->prefix));
+    if (!to->prefix)
+        return -ENOMEM;
+    for (; to->count < from->count; to->count++)
+        to->prefix[to->count] = from->prefix[to->count];
+    return 0;
+}
+
 /* Everything but the address. */
 static int copy_listener(const struct listener_settings *from, struct listener_settings *to)
 {
+    to->place = from->place;
     to->transports = from->transports;
-    to->path = span_copy(span_of(from->path));
-    if (!to->path)
-        return -ENOMEM;
-    int result = copy_names(&from->allowed_hosts, &to->allowed_hosts);
-    return result < 0 ? result : copy_names(&from->allowed_origins, &to->allowed_origins);
+    to->proxy_protocol = from->proxy_protocol;
+    int result = copy_text(from->path, &to->path);
+    if (result == 0)
+        result = copy_names(&from->allowed_hosts, &to->allowed_hosts);
+    if (result == 0)
+        result = copy_names(&from->allowed_origins, &to->allowed_origins);
+    if (result == 0)
+        result = copy_tls(&from->tls, &to->tls);
+    return result == 0 ? copy_prefixes(&from->trusted_proxies, &to->trusted_proxies) : result;
 }
 
 static int fill_listeners(const struct listener_settings *model, const struct config_arguments *arguments,
@@ -120,13 +151,26 @@ static int replace_listeners(struct settings *settings, const struct config_argu
     return result;
 }
 
+static void drop_listeners(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->listeners; i++)
+        option_release(&listener_list()->table, &settings->listener[i]);
+    settings->listeners = 0;
+    free(TAKE(settings->admin.address_text));
+    settings->admin.address = (struct address){.size = 0};
+}
+
 static int complete_listeners(struct settings *settings, const struct config_arguments *arguments,
                               struct mistakes *mistakes)
 {
     static const char *const fallback[] = {default_address};
-    struct config_arguments one = {fallback, ARRAY_SIZE(fallback)};
+    struct config_arguments one = {.listen = fallback, .listens = ARRAY_SIZE(fallback)};
     if (arguments && arguments->listens > 0)
         return replace_listeners(settings, arguments, mistakes);
+    if (arguments && arguments->no_listeners) {
+        drop_listeners(settings);
+        return 0;
+    }
     return settings->listeners > 0 ? 0 : replace_listeners(settings, &one, mistakes);
 }
 
@@ -226,6 +270,16 @@ static int compare_fixed(const struct option_table *table, size_t index, const v
     return result;
 }
 
+/* Its files may change, and what is asked of clients; whether there is TLS at all may not. */
+static int compare_tls(size_t index, const struct listener_settings *running, const struct listener_settings *next,
+                       struct text *mistakes)
+{
+    if (!running->tls.certificate == !next->tls.certificate)
+        return 0;
+    text_addf(mistakes, "listen[%zu].tls: cannot come or go while the gateway runs: restart it\n", index);
+    return CONFIG_MISTAKES;
+}
+
 int config_can_replace(const struct settings *running, const struct settings *next, struct text *mistakes)
 {
     int result = compare_fixed(options_top(), 0, running, next, mistakes);
@@ -233,8 +287,10 @@ int config_can_replace(const struct settings *running, const struct settings *ne
         text_add_literal(mistakes, "listen: cannot gain or lose entries while the gateway runs: restart it\n");
         return CONFIG_MISTAKES;
     }
-    for (size_t i = 0; i < running->listeners; i++)
+    for (size_t i = 0; i < running->listeners; i++) {
+        result |= compare_tls(i, &running->listener[i], &next->listener[i], mistakes);
         result |= compare_fixed(&listener_list()->table, i, &running->listener[i], &next->listener[i], mistakes);
+    }
     return result;
 }
 

@@ -7,10 +7,11 @@
 /* Outcome of all below: `mistakes` has one line each, FILE:LINE:COLUMN: sentence. */
 enum { CONFIG_MISTAKES = 1, CONFIG_MISTAKES_BYTES = 512 * 1024 };
 
-/* What stands above the file: weir serve's --listen, each an address. May be empty. */
+/* What stands above the file. May be empty. */
 struct config_arguments {
-    const char *const *listen;
+    const char *const *listen; /* weir serve's --listen, each an address */
     size_t listens;
+    bool no_listeners; /* without those there are none, and no admin address (weir serve --stdio) */
 };
 
 /* Reads the file (NULL: the built-in demo), then the environment, which beats it, then the arguments, which beat both:

@@ -20,7 +20,15 @@ static const struct option_choice log_levels[] = {
 };
 static const struct option_choice log_formats[] = {{"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}, {0}};
 static const struct option_choice transport_names[] = {
-    {"http", TRANSPORT_HTTP}, {"websocket", TRANSPORT_WEBSOCKET}, {"sse", TRANSPORT_SSE}, {0}};
+    {"http", TRANSPORT_HTTP},
+    {"websocket", TRANSPORT_WEBSOCKET},
+    {"sse", TRANSPORT_SSE},
+    {"stream", TRANSPORT_STREAM},
+    {0},
+};
+static const struct option_choice tls_versions[] = {{"1.2", TLS_VERSION_1_2}, {"1.3", TLS_VERSION_1_3}, {0}};
+static const struct option_choice client_auths[] = {
+    {"none", TLS_CLIENT_NONE}, {"request", TLS_CLIENT_REQUEST}, {"require", TLS_CLIENT_REQUIRE}, {0}};
 static const struct option_choice stdin_forms[] = {{"none", false}, {"json", true}, {0}};
 static const struct option_choice output_forms[] = {{"text", false}, {"json", true}, {0}};
 
@@ -44,6 +52,10 @@ static const struct option listener_rows[] = {
 #define LISTENER(...) ROW(struct listener_settings, __VA_ARGS__)
 #include "gateway/config/options.def"
 };
+static const struct option sni_rows[] = {
+#define SNI(...) ROW(struct tls_sni_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
 static const struct option module_rows[] = {
 #define MODULE(...) ROW(struct module_settings, __VA_ARGS__)
 #include "gateway/config/options.def"
@@ -54,17 +66,22 @@ static const struct option command_rows[] = {
 };
 
 #define LISTENER_ROWS listener_rows
+#define SNI_ROWS      sni_rows
 #define MODULE_ROWS   module_rows
 #define COMMAND_ROWS  command_rows
-static const struct option_list lists[] = {
-#define LIST(list_name, rows_of, entry, array, count, most, list_help)                                                 \
-    {.table = {.name = (list_name), .row = rows_of##_ROWS, .rows = ARRAY_SIZE(rows_of##_ROWS)},                        \
+#define INNER_LIST(list_owner, record, list_path, list_name, rows_of, entry, array, count, most, list_help, ...)       \
+    {.owner = (list_owner),                                                                                            \
+     .path = (list_path),                                                                                              \
+     .table = {.name = (list_name), .row = rows_of##_ROWS, .rows = ARRAY_SIZE(rows_of##_ROWS)},                        \
      .entry_bytes = sizeof(entry),                                                                                     \
      .place_offset = offsetof(entry, place),                                                                           \
-     .array_offset = offsetof(struct settings, array),                                                                 \
-     .count_offset = offsetof(struct settings, count),                                                                 \
+     .array_offset = offsetof(record, array),                                                                          \
+     .count_offset = offsetof(record, count),                                                                          \
      .maximum = (most),                                                                                                \
-     .help = (list_help)},
+     .help = (list_help),                                                                                              \
+     __VA_ARGS__},
+#define LIST(list_name, ...) INNER_LIST("", struct settings, list_name, list_name, __VA_ARGS__)
+static const struct option_list lists[] = {
 #include "gateway/config/options.def"
 };
 
@@ -88,6 +105,14 @@ const struct option *option_find(const struct option_table *table, struct span p
     return NULL;
 }
 
+const struct option_list *option_find_list(const struct option_table *table, struct span path)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        if (strcmp(lists[i].owner, table->name) == 0 && span_is(path, lists[i].path))
+            return &lists[i];
+    return NULL;
+}
+
 /* "limits" of "limits.max_payload"; absent for a path without a dot. */
 static struct span section_of(const char *path)
 {
@@ -95,10 +120,10 @@ static struct span section_of(const char *path)
     return dot ? (struct span){path, (size_t)(dot - path)} : (struct span){0};
 }
 
-bool option_is_section(struct span path)
+bool option_is_section(const struct option_table *table, struct span path)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(top_rows); i++)
-        if (path.size > 0 && span_equal(section_of(top_rows[i].path), path))
+    for (size_t i = 0; i < table->rows; i++)
+        if (path.size > 0 && span_equal(section_of(table->row[i].path), path))
             return true;
     return false;
 }
@@ -139,8 +164,9 @@ struct span option_nearest(const struct option_table *table, struct span path)
     struct guess guess = {.distance = NEAREST_FAR};
     for (size_t i = 0; i < table->rows; i++)
         consider_row(&guess, path, table->row[i].path);
-    for (size_t i = 0; table == options_top() && i < ARRAY_SIZE(lists); i++)
-        consider(&guess, path, span_of(lists[i].table.name), nearest_distance(path, span_of(lists[i].table.name)));
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        if (strcmp(lists[i].owner, table->name) == 0)
+            consider(&guess, path, span_of(lists[i].path), nearest_distance(path, span_of(lists[i].path)));
     return guess.path;
 }
 
@@ -194,8 +220,23 @@ int option_defaults(const struct option_table *table, void *record)
     return result;
 }
 
+/* As deep as lists are in lists: two levels. */
+static void release_list(const struct option_list *list, void *record)
+{
+    char *entries = *(void **)(void *)((char *)record + list->array_offset);
+    size_t *count = (size_t *)(void *)((char *)record + list->count_offset);
+    for (size_t i = 0; i < *count; i++)
+        option_release(&list->table, entries + i * list->entry_bytes);
+    *count = 0;
+    *(void **)(void *)((char *)record + list->array_offset) = NULL;
+    free(entries);
+}
+
 void option_release(const struct option_table *table, void *record)
 {
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        if (strcmp(lists[i].owner, table->name) == 0)
+            release_list(&lists[i], record);
     for (size_t i = 0; i < table->rows; i++)
         if (table->row[i].type->release)
             table->row[i].type->release(&table->row[i], record);

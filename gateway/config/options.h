@@ -39,22 +39,28 @@ struct option_table {
 };
 
 struct option_list {
-    struct option_table table;
+    const char *owner;         /* the name of the table whose records have it: "" or "listen" */
+    const char *path;          /* "listen"; in a list's entry the member's name, "tls.sni" */
+    struct option_table table; /* its name is that of the list, "listen[].tls.sni" */
     size_t entry_bytes;
     size_t place_offset; /* of the struct place in an entry */
-    size_t array_offset; /* of the pointer to the entries in struct settings */
+    size_t array_offset; /* of the pointer to the entries in the owner's record */
     size_t count_offset; /* of their size_t count */
     size_t maximum;
     const char *help;
+    /* Rules of an entry as a whole; `entry` is its node, a mapping, and may be looked into for places. NULL: none. */
+    void (*check)(const struct node *entry, void *record, const char *label, struct mistakes *mistakes);
 };
 
 const struct option_table *options_top(void);
 const struct option_list *options_lists(size_t *ret_count);
+/* The list of that path in the table's records; NULL if there is none. */
+const struct option_list *option_find_list(const struct option_table *table, struct span path);
 
 /* By whole path; NULL if there is none. */
 const struct option *option_find(const struct option_table *table, struct span path);
-/* Whether the path is a section: "limits". */
-bool option_is_section(struct span path);
+/* Whether the path is a section of the table: "limits". */
+bool option_is_section(const struct option_table *table, struct span path);
 /* What was probably meant: the nearest path of a row, section or list; absent if none is near. */
 struct span option_nearest(const struct option_table *table, struct span path);
 /* "limits.max_payload" → "WEIR_LIMITS_MAX_PAYLOAD". False: it has none (lists). */
@@ -67,7 +73,7 @@ void option_show(const struct option *option, const void *record, struct text *o
 bool option_equal(const struct option *option, const void *record, const void *other);
 /* Sets all rows of a table to their defaults in a record of zeros. 0 or -ENOMEM. */
 MUST_USE int option_defaults(const struct option_table *table, void *record);
-/* Frees what the rows' fields hold. */
+/* Frees what the rows' fields hold, and the table's lists. */
 void option_release(const struct option_table *table, void *record);
 
 /* The page of `weir options`. */

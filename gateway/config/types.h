@@ -32,6 +32,7 @@ enum { OPTION_WRONG = 1 };
     TYPE(CHOICE)                                                                                                       \
     TYPE(FLAGS)                                                                                                        \
     TYPE(NAMES)                                                                                                        \
+    TYPE(PREFIXES)                                                                                                     \
     TYPE(JSON)                                                                                                         \
     TYPE(JSON_OBJECT)                                                                                                  \
     TYPE(SCHEMA)

@@ -95,6 +95,64 @@ static void show_names(const struct option *option, const void *record, struct t
 const struct option_type option_type_NAMES = {
     .name = "list", .read_node = read_names, .show = show_names, .release = release_names};
 
+/* ---- prefixes ---- */
+
+static void release_prefixes(const struct option *option, void *record)
+{
+    struct prefix_list *list = option_field(option, record);
+    free(list->prefix);
+    *list = (struct prefix_list){.count = 0};
+}
+
+static int read_prefix(const struct node *item, const char *label, struct mistakes *mistakes, struct prefix_list *list)
+{
+    if (span_is(item->text, "unix")) {
+        list->local = true;
+        return 0;
+    }
+    if (prefix_parse(item->text, &list->prefix[list->count]) == 0) {
+        list->count++;
+        return 0;
+    }
+    struct text *sentence = begin(mistakes, item->at, label);
+    mistake_add_value(sentence, item->text);
+    text_add_literal(sentence,
+                     " is no address or prefix: write 192.0.2.1, 10.0.0.0/8 (the bits behind the prefix are 0), "
+                     "2001:db8::/32 or unix");
+    return OPTION_WRONG;
+}
+
+static int read_prefixes(const struct option *option, void *record, const struct node *node, const char *label,
+                         struct mistakes *mistakes)
+{
+    struct prefix_list *list = option_field(option, record);
+    int result = check_items(option, node, label, mistakes);
+    if (result != 0)
+        return result;
+    release_prefixes(option, record);
+    list->prefix = calloc(node->children + 1, sizeof(*list->prefix));
+    if (!list->prefix)
+        return -ENOMEM;
+    for (const struct node *item = node->first; item; item = item->next)
+        result |= read_prefix(item, label, mistakes, list);
+    return result;
+}
+
+static void show_prefixes(const struct option *option, const void *record, struct text *out)
+{
+    const struct prefix_list *list = option_field_const(option, record);
+    char text[ADDRESS_BYTES];
+    text_add_char(out, '[');
+    for (size_t i = 0; i < list->count; i++) {
+        prefix_format(&list->prefix[i], text);
+        text_addf(out, "%s%s", i > 0 ? ", " : "", text);
+    }
+    text_addf(out, "%s]", !list->local ? "" : list->count > 0 ? ", unix" : "unix");
+}
+
+const struct option_type option_type_PREFIXES = {
+    .name = "list", .read_node = read_prefixes, .show = show_prefixes, .release = release_prefixes};
+
 /* ---- flags ---- */
 
 static int read_flag(const struct option *option, const struct node *item, const char *label, struct mistakes *mistakes,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "gateway/config/config.h"
+#include "gateway/main/certificates.h"
 #include "gateway/main/commands.h"
 #include "gateway/main/handlers.h"
 
@@ -9,8 +10,11 @@ static int check(const char *path, struct text *mistakes)
 {
     struct settings *settings = NULL;
     int result = config_load(path, NULL, &settings, mistakes);
+    int judged = result == 0 ? certificates_check(path, settings, mistakes) : 0;
     if (result == 0)
         result = handlers_check(path, settings, mistakes);
+    if (result == 0)
+        result = judged;
     config_free(settings);
     return result;
 }

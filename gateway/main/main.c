@@ -16,9 +16,10 @@ static int version_command(int argc, char **argv);
 static int help_command(int argc, char **argv);
 
 static const struct command commands[] = {
-    {"serve", "[--config FILE] [--listen ADDRESS]...",
+    {"serve", "[--config FILE] [--listen ADDRESS]... [--stdio]",
      "run the gateway; without --config: ./weir.yaml, else a demo\n"
-     "--listen 127.0.0.1:8080 replaces the configured addresses",
+     "--listen 127.0.0.1:8080 replaces the configured addresses\n"
+     "--stdio serves one client on standard input and output; no address then but those of --listen",
      serve_command},
     {"check", "FILE", "say every mistake of a configuration, with its place", check_command},
     {"options", "", "list every option: type, bounds, default, environment variable", options_command},

@@ -2,11 +2,13 @@
 #include "gateway/main/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static sigset_t our_signals(void)
 {
@@ -34,6 +36,25 @@ int process_prepare(void)
         return -errno; /* who started us may ignore SIGCHLD: then programs would end without a status */
     int result = -pthread_sigmask(SIG_BLOCK, &set, NULL);
     return result < 0 ? result : raise_descriptors();
+}
+
+int process_take_stdio(int *ret_in, int *ret_out)
+{
+    enum { FIRST = 3 }; /* not in the place of a standard one that is closed */
+    int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FIRST);
+    int out = in < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, FIRST);
+    int nothing = out < 0 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return -errno;
+    close(nothing);
+    *ret_in = in;
+    *ret_out = out;
+    return 0;
+}
+
+void process_end(void)
+{
+    kill(getpid(), SIGTERM);
 }
 
 int process_set_workers(uint64_t workers)

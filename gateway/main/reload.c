@@ -68,6 +68,7 @@ void server_reload(struct server *server)
         return;
     }
     const struct settings *settings = server_settings(server);
+    fronts_reload_certificates(server->fronts, settings);
     log_set_level(settings->log.level);
     log_set_format(settings->log.format);
     server_log_settings(settings);

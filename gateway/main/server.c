@@ -8,6 +8,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/core/drain.h"
+#include "gateway/main/certificates.h"
 #include "gateway/main/commands.h"
 #include "gateway/main/handlers.h"
 #include "gateway/main/process.h"
@@ -15,6 +16,7 @@
 
 enum {
     DRAIN_POLL_MS = 20,
+    CERTIFICATES_POLL_MS = 1000,
     GRACE_MS = 2000, /* for handlers to notice that nobody waits for them any more */
     URL_BYTES = 512,
 };
@@ -28,9 +30,12 @@ struct phase {
 
 /* ---- process ---- */
 
-static int start_process(struct server *server UNUSED)
+static int start_process(struct server *server)
 {
-    return process_prepare();
+    int result = process_prepare();
+    if (result == 0 && server->arguments->stdio)
+        result = process_take_stdio(&server->stdio_in, &server->stdio_out);
+    return result;
 }
 
 static void stop_nothing(struct server *server UNUSED)
@@ -45,6 +50,11 @@ static int start_settings(struct server *server)
     if (result != 0)
         return result;
     const struct settings *settings = server_settings(server);
+    result = certificates_check(server_config_name(server), settings, &server->problem);
+    if (result != 0) {
+        settings_holder_unref(server->settings);
+        return result;
+    }
     log_set_level(settings->log.level);
     log_set_format(settings->log.format);
     server_log_settings(settings);
@@ -189,41 +199,67 @@ static void stop_fronts(struct server *server)
 
 /* ---- service ---- */
 
+/* The fields of the line that says so. */
+enum { READY_FIELDS = 2 * SETTINGS_MAX_LISTENERS + 2, READY_KEY_BYTES = 24 };
+struct ready {
+    struct log_field field[READY_FIELDS];
+    char key[READY_FIELDS][READY_KEY_BYTES];
+    struct text value[READY_FIELDS];
+    size_t count;
+};
+
+/* "url", "url2", ... */
+static struct text *add_ready(struct ready *ready, const char *name, size_t index)
+{
+    char number[READY_KEY_BYTES] = "";
+    if (index > 0)
+        (void)snprintf(number, sizeof(number), "%zu", index + 1);
+    (void)snprintf(ready->key[ready->count], READY_KEY_BYTES, "%s%s", name, number);
+    ready->value[ready->count] = TEXT(URL_BYTES);
+    return &ready->value[ready->count++];
+}
+
 static void log_ready(struct server *server)
 {
-    enum { MAX_FIELDS = SETTINGS_MAX_LISTENERS + 1, KEY_BYTES = 16 };
     const struct settings *settings = server_settings(server);
-    struct log_field field[MAX_FIELDS];
-    char key[SETTINGS_MAX_LISTENERS][KEY_BYTES];
-    struct text url[MAX_FIELDS];
-    size_t count = 0;
-    for (; count < settings->listeners; count++) {
-        (void)snprintf(key[count], KEY_BYTES, count == 0 ? "url" : "url%zu", count + 1);
-        url[count] = TEXT(URL_BYTES);
-        fronts_add_url(server->fronts, settings, count, &url[count]);
-        field[count] = (struct log_field)LOG_SPAN(key[count], text_span(&url[count]));
+    struct ready ready = {.count = 0};
+    for (size_t i = 0; i < settings->listeners; i++) {
+        fronts_add_url(server->fronts, settings, i, add_ready(&ready, "url", i));
+        if (settings->listener[i].transports & TRANSPORT_WEBSOCKET)
+            fronts_add_websocket_url(server->fronts, settings, i, add_ready(&ready, "websocket", i));
     }
-    if (settings->admin.address_text) {
-        url[count] = TEXT(URL_BYTES);
-        fronts_add_admin_url(server->fronts, &url[count]);
-        field[count] = (struct log_field)LOG_SPAN("admin", text_span(&url[count]));
-        count++;
-    }
-    log_write(LOG_INFO, "ready", field, count);
-    for (size_t i = 0; i < count; i++)
-        text_done(&url[i]);
+    if (settings->admin.address_text)
+        fronts_add_admin_url(server->fronts, add_ready(&ready, "admin", 0));
+    if (server->stdio_in >= 0)
+        text_add_literal(add_ready(&ready, "url", settings->listeners), "stdio:");
+    for (size_t i = 0; i < ready.count; i++)
+        ready.field[i] = (struct log_field)LOG_SPAN(ready.key[i], text_span(&ready.value[i]));
+    log_write(LOG_INFO, "ready", ready.field, ready.count);
+    for (size_t i = 0; i < ready.count; i++)
+        text_done(&ready.value[i]);
+}
+
+static void on_stdio_ended(void *context UNUSED)
+{
+    process_end();
 }
 
 static int start_service(struct server *server)
 {
     atomic_store_explicit(&server->gateway->phase, GATEWAY_READY, memory_order_release);
     log_ready(server);
-    return 0;
+    if (server->stdio_in < 0)
+        return 0;
+    int result = fronts_serve_stdio(server->fronts, server->stdio_in, server->stdio_out, on_stdio_ended, NULL);
+    if (result < 0)
+        text_addf(&server->problem, "standard input and output cannot be served: %s", strerror(-result));
+    return result;
 }
 
 static bool drained(struct server *server)
 {
-    return drain_done(server->gateway) && quota_used(&server->gateway->quotas, QUOTA_CONNECTIONS) == 0;
+    return drain_done(server->gateway) && quota_used(&server->gateway->quotas, QUOTA_CONNECTIONS) == 0 &&
+           fronts_idle(server->fronts);
 }
 
 static void stop_service(struct server *server)
@@ -287,13 +323,20 @@ static bool stop(struct server *server, size_t started)
 
 static void serve(struct server *server)
 {
-    while (process_signal(-1) == SIGHUP)
-        server_reload(server);
+    int found;
+    int timeout_ms = fronts_have_certificates(server->fronts) ? CERTIFICATES_POLL_MS : -1;
+    while ((found = process_signal(timeout_ms)) == SIGHUP || found == 0) {
+        if (found == SIGHUP)
+            server_reload(server);
+        else
+            fronts_watch_certificates(server->fronts);
+    }
 }
 
 int server_run(const struct server_arguments *arguments)
 {
-    struct server server = {.arguments = arguments, .problem = TEXT(CONFIG_MISTAKES_BYTES)};
+    struct server server = {
+        .arguments = arguments, .problem = TEXT(CONFIG_MISTAKES_BYTES), .stdio_in = -1, .stdio_out = -1};
     int result = 0;
     size_t started = start(&server, &result);
     if (started == ARRAY_SIZE(phases))

@@ -5,7 +5,9 @@
 struct server_arguments {
     const char *path; /* of the configuration; NULL: the built-in demo */
     struct config_arguments config;
+    bool stdio; /* one client on standard input and output, too; the end of its input is the end of the server */
 };
 
-/* Serves until SIGTERM or SIGINT. Returns the exit status; whatever went wrong has been said on standard error. */
+/* Serves until SIGTERM, SIGINT, or the end of the client on standard input. Returns the exit status; whatever went
+ * wrong has been said on standard error. */
 int server_run(const struct server_arguments *arguments);

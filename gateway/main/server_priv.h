@@ -13,8 +13,9 @@ struct server {
     struct gateway *gateway;
     struct page pages[PAGES_COUNT];
     struct fronts *fronts;
-    struct text problem; /* why a phase failed: whole lines of mistakes, or one sentence */
-    bool stuck;          /* a handler did not end: its memory is not free to go */
+    struct text problem;     /* why a phase failed: whole lines of mistakes, or one sentence */
+    int stdio_in, stdio_out; /* the client's, with --stdio; else -1 */
+    bool stuck;              /* a handler did not end: its memory is not free to go */
 };
 
 static inline const struct settings *server_settings(const struct server *server)

@@ -124,7 +124,39 @@ static const struct {
      "unix:/run/weir.sock\n",
      "a name"},
     {"listen: [{address: \"127.0.0.1:1\", transports: [http, smtp]}]",
-     "f:1:54: listen[0].transports: \"smtp\" is none of http, websocket, sse\n", "no such transport"},
+     "f:1:54: listen[0].transports: \"smtp\" is none of http, websocket, sse, stream\n", "no such transport"},
+    {"listen: [{address: \"127.0.0.1:1\", transports: [stream, http]}]",
+     "f:1:47: listen[0].transports: stream needs a listener of its own\n", "two framings"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: {key: a}}]", "f:1:40: listen[0].tls: certificate is missing\n",
+     "a key alone"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: {certificate: a}}]", "f:1:40: listen[0].tls: key is missing\n",
+     "a certificate alone"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: {certificate: a, key: b, client_ca: c}}]",
+     "f:1:76: listen[0].tls: client_ca has no effect without client_auth: request or require\n", "nobody is asked"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: {certificate: a, key: b, client_auth: require}}]",
+     "f:1:78: listen[0].tls: client_auth needs a client_ca\n", "nobody can be trusted"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: {certificate: a, key: b, min_version: 1.1}}]",
+     "f:1:78: listen[0].tls.min_version: \"1.1\" is none of 1.2, 1.3\n", "an old version"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: {certificat: a, key: b}}]",
+     "f:1:40: listen[0].tls: certificate is missing\n"
+     "f:1:41: listen[0]: unknown key \"tls.certificat\", did you mean tls.certificate?\n",
+     "a slip in a section of an entry"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: yes}]",
+     "f:1:40: listen[0].tls: must be a mapping: its options are indented below it\n", "a section as scalar"},
+    {"listen: [{address: \"127.0.0.1:1\", tls: {certificate: a, key: b, sni: [{name: \"a:1\", key: k}, 5]}}]",
+     "f:1:71: listen[0].tls.sni[0]: certificate is missing\n"
+     "f:1:78: listen[0].tls.sni[0].name: \"a:1\" is no host name: write it without port, as in a.example or "
+     "*.example\n"
+     "f:1:94: listen[0].tls.sni[1]: must be a mapping: {name: ...}\n",
+     "a list in an entry"},
+    {"listen: [{address: \"127.0.0.1:1\", proxy_protocol: true}]",
+     "f:1:51: listen[0].proxy_protocol: nobody may send the header: trusted_proxies is empty\n", "from whom?"},
+    {"listen: [{address: \"127.0.0.1:1\", trusted_proxies: [10.0.0.0/8, 10.0.0.1/8, lb]}]",
+     "f:1:65: listen[0].trusted_proxies: \"10.0.0.1/8\" is no address or prefix: write 192.0.2.1, 10.0.0.0/8 (the bits "
+     "behind the prefix are 0), 2001:db8::/32 or unix\n"
+     "f:1:77: listen[0].trusted_proxies: \"lb\" is no address or prefix: write 192.0.2.1, 10.0.0.0/8 (the bits behind "
+     "the prefix are 0), 2001:db8::/32 or unix\n",
+     "no prefixes"},
     {"listen: [{address: \"127.0.0.1:1\", transports: []}]",
      "f:1:47: listen[0].transports: has 0 entries: 1 at least\n", "no transport"},
     {"listen: [{address: \"127.0.0.1:1\", path: mcp}]",
@@ -270,6 +302,13 @@ static void test_values(void **state)
         {"", "listen/path", "/mcp", "with its defaults"},
         {"listen: [{address: \"[::]:0\", path: /a}]", "listen/transports", "[http, websocket]",
          "a default of an entry"},
+        {"listen: [{address: \"[::]:0\", transports: [sse, http]}]", "listen/transports", "[http, sse]", "transports"},
+        {"listen: [{address: \"[::]:0\", trusted_proxies: [unix, 10.0.0.0/8, \"2001:db8::1\", 192.0.2.1]}]",
+         "listen/trusted_proxies", "[10.0.0.0/8, 2001:db8::1/128, 192.0.2.1/32, unix]", "proxies"},
+        {"listen: [{address: \"[::]:0\", tls: {certificate: a.pem, key: /k, min_version: 1.3}}]",
+         "listen/tls.certificate", "/etc/weir/a.pem", "a path in a section of an entry"},
+        {"listen: [{address: \"[::]:0\", tls: {certificate: a.pem, key: /k, min_version: 1.3}}]",
+         "listen/tls.min_version", "1.3", "a number that is a word"},
         {"listen: [{address: \"[::]:0\", allowed_hosts: [gw.example, \"*\", \"::1\", 10.0.0.1]}]",
          "listen/allowed_hosts", "[\"gw.example\", \"*\", \"::1\", \"10.0.0.1\"]", "hosts"},
         {"listen: [{address: \"unix:/run/w\", allowed_origins: [\"https://a.example:8443\", \"http://[::1]:80\", "
@@ -371,7 +410,10 @@ static void test_arguments(void **state)
     static const char *const addresses[] = {"127.0.0.1:1", "[::1]:2"};
     static const struct config_arguments arguments = {addresses, ARRAY_SIZE(addresses)};
     static const char yaml[] = "listen:\n"
-                               "  - {address: \"0.0.0.0:1\", path: /a, allowed_hosts: [x, y]}\n"
+                               "  - {address: \"0.0.0.0:1\", path: /a, allowed_hosts: [x, y],\n"
+                               "     tls: {certificate: c, key: k, client_ca: a, client_auth: request,\n"
+                               "           sni: [{name: \"*.n.example\", certificate: /m, key: /n}]},\n"
+                               "     proxy_protocol: true, trusted_proxies: [unix, 10.0.0.0/8]}\n"
                                "  - {address: \"0.0.0.0:2\", path: /b}\n";
     CLEANUP(text_done) struct text mistakes = TEXT(1 * MIB);
     (void)state;
@@ -384,8 +426,33 @@ static void test_arguments(void **state)
         assert_int_equal(settings->listener[i].allowed_hosts.count, 2);
         assert_string_equal(settings->listener[i].allowed_hosts.name[1], "y");
         assert_int_equal(settings->listener[i].transports, TRANSPORT_HTTP | TRANSPORT_WEBSOCKET);
+        assert_string_equal(settings->listener[i].tls.certificate, "/etc/weir/c");
+        assert_int_equal(settings->listener[i].tls.client_auth, TLS_CLIENT_REQUEST);
+        assert_int_equal(settings->listener[i].tls.snis, 1);
+        assert_string_equal(settings->listener[i].tls.sni[0].key, "/n");
+        assert_int_equal(settings->listener[i].tls.place.line, 3);
+        assert_true(settings->listener[i].proxy_protocol);
+        assert_true(settings->listener[i].trusted_proxies.local);
+        assert_int_equal(settings->listener[i].trusted_proxies.count, 1);
     }
     assert_int_equal(settings->listener[1].address.any.sa_family, AF_INET6);
+}
+
+/* weir serve --stdio: nobody else is served unless they are asked for. */
+static void test_no_listeners(void **state)
+{
+    static const char *const addresses[] = {"127.0.0.1:1"};
+    static const struct config_arguments none = {.no_listeners = true};
+    static const struct config_arguments one = {addresses, ARRAY_SIZE(addresses), true};
+    static const char yaml[] = "listen: [{address: \"0.0.0.0:1\"}]\nadmin: {address: \"127.0.0.1:2\"}";
+    CLEANUP(text_done) struct text mistakes = TEXT(1 * MIB);
+    (void)state;
+    CLEANUP(free_settings) struct settings *settings = parse(yaml, NULL, &none, &mistakes);
+    assert_int_equal(settings->listeners, 0);
+    assert_null(settings->admin.address_text);
+    CLEANUP(free_settings) struct settings *asked = parse(yaml, NULL, &one, &mistakes);
+    assert_int_equal(asked->listeners, 1);
+    assert_string_equal(asked->admin.address_text, "127.0.0.1:2");
 }
 
 static void test_argument_mistakes(void **state)
@@ -474,6 +541,13 @@ static void test_reload(void **state)
         {"", "admin: {address: \"127.0.0.1:1\"}", "admin.address: cannot change while the gateway runs: restart it\n",
          "an admin listener"},
         {"", "listen: [{address: \"127.0.0.1:8080\", allowed_hosts: [a]}]", "", "whom a listener serves"},
+        {"listen: [{address: \"127.0.0.1:1\", tls: {certificate: a, key: b}}]",
+         "listen: [{address: \"127.0.0.1:1\", tls: {certificate: c, key: d, client_ca: e, client_auth: request}}]", "",
+         "certificates"},
+        {"", "listen: [{address: \"127.0.0.1:8080\", tls: {certificate: a, key: b}}]",
+         "listen[0].tls: cannot come or go while the gateway runs: restart it\n", "TLS"},
+        {"", "listen: [{address: \"127.0.0.1:8080\", trusted_proxies: [10.0.0.1], proxy_protocol: true}]",
+         "listen[0].proxy_protocol: cannot change while the gateway runs: restart it\n", "what comes first"},
         {"", "listen: [{address: \"127.0.0.1:8081\", path: /x}]",
          "listen[0].address: cannot change while the gateway runs: restart it\n"
          "listen[0].path: cannot change while the gateway runs: restart it\n",
@@ -516,11 +590,17 @@ static void test_differences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_values),
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_environment_mistakes),
-        cmocka_unit_test(test_arguments),   cmocka_unit_test(test_argument_mistakes),
-        cmocka_unit_test(test_files),       cmocka_unit_test(test_secret_file),
-        cmocka_unit_test(test_demo),        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_environment_mistakes),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_no_listeners),
+        cmocka_unit_test(test_argument_mistakes),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_secret_file),
+        cmocka_unit_test(test_demo),
+        cmocka_unit_test(test_reload),
         cmocka_unit_test(test_differences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include "gateway/config/nearest.h"
 #include "gateway/config/types.h"
 
-enum { LABEL_BYTES = 160 };
+enum { LABEL_BYTES = 160, INDEX_BYTES = 24 }; /* of a path; of its "[NUMBER]" at the end */
 
 struct walk {
     const char *directory;
@@ -178,7 +178,7 @@ static int read_entries(struct walk *walk, const struct option_list *list, void 
     *(void **)(void *)((char *)owner + list->array_offset) = records;
     for (const struct node *entry = node->first; entry && result == 0; entry = entry->next) {
         void *record = records + *count * list->entry_bytes;
-        (void)snprintf(entry_label, sizeof(entry_label), "%s[%zu]", label, (*count)++);
+        (void)snprintf(entry_label, sizeof(entry_label), "%.*s[%zu]", LABEL_BYTES - INDEX_BYTES, label, (*count)++);
         result = read_entry(walk, list, record, entry, entry_label);
     }
     for (size_t i = 0; i < list->table.rows; i++)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_CONFIG = "listen: [{address: '127.0.0.1:0'}]\n"
 START_SECONDS = 60
 STOP_SECONDS = 60
+URL = re.compile(r"(?:https?|tcp|tls)://(.*):(\d+)(/.*)?$")
 COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|runtime error:")
 
 
@@ -48,8 +49,15 @@ class WeirProcess:
             self.kill()
             raise
         self.url = ready["url"].split(",")[0].split(" ")[0]
-        match = re.match(r"http://(.*):(\d+)(/.*)$", self.url)
+        match = URL.match(self.url)
         self.host, self.port, self.path = (match[1], int(match[2]), match[3]) if match else ("", 0, "/mcp")
+
+    @property
+    def ports(self):
+        """Of all listeners, in their order; 0: a Unix socket."""
+        ready = self.logs("ready")[0]
+        urls = [ready["url"], *(ready[key] for key in ready if re.fullmatch(r"url\d+", key))]
+        return [int(match[2]) if (match := URL.match(url)) else 0 for url in urls]
 
     def _read(self):
         for line in self.process.stderr:

@@ -1,15 +1,22 @@
 /* Load from outside: one thread, one epoll, bounded in time and count, to loopback only.
 
-     load rate PORT CONNECTIONS SECONDS REQUEST      sends the bytes of the file REQUEST over and over on kept-alive
-   connections and prints requests, failures (status other than 200) and latencies in microseconds load streams PORT
-   COUNT REQUEST TRIGGER         opens COUNT streams with REQUEST, says so, waits for a line on standard input, sends
-   TRIGGER once and prints how long it took until every stream had an event
+     load rate PORT CONNECTIONS SECONDS REQUEST        sends the bytes of the file REQUEST over and over on kept-alive
+                                                       connections; prints requests, failures (status other than 200)
+                                                       and latencies in microseconds
+     load tls-rate PORT CONNECTIONS SECONDS REQUEST    the same over TLS
+     load handshakes PORT CONNECTIONS SECONDS REQUEST  over TLS, too, each request on a connection of its own with a
+   full handshake load streams PORT COUNT REQUEST TRIGGER           opens COUNT streams with REQUEST, says so, waits for
+   a line on standard input, sends TRIGGER once and prints how long it took until every stream had an event load
+   tls-idle PORT COUNT REQUEST TRIGGER          opens COUNT connections over TLS, makes one request on each, says so and
+   keeps them until there is a line on standard input
 
    Answers are read by their Content-Length; what a stream sends is counted by its event terminators. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -21,6 +28,7 @@ enum { MAX_CONNECTIONS = 16000, MAX_REQUEST = 65536, MAX_ANSWER = 16384, MAX_SEC
 
 struct connection {
     int fd;
+    SSL *ssl; /* NULL: plain */
     uint64_t sent_ns;
     size_t have;
     bool listening; /* a stream that has its first event */
@@ -33,6 +41,7 @@ static size_t request_size;
 static uint32_t *samples_us;
 static size_t samples, failures;
 static int epoll_fd;
+static SSL_CTX *tls; /* NULL: plain */
 
 static uint64_t now_ns(void)
 {
@@ -66,6 +75,12 @@ static void open_connection(struct connection *connection, int port)
     if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         fail("connect");
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    if (tls) {
+        connection->ssl = SSL_new(tls);
+        if (!connection->ssl || SSL_set_fd(connection->ssl, connection->fd) != 1)
+            fail("SSL_new");
+        SSL_set_connect_state(connection->ssl);
+    }
     if (fcntl(connection->fd, F_SETFL, O_NONBLOCK) < 0)
         fail("fcntl");
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
@@ -73,17 +88,53 @@ static void open_connection(struct connection *connection, int port)
         fail("epoll_ctl");
 }
 
+static void close_connection(struct connection *connection)
+{
+    if (connection->ssl) {
+        SSL_shutdown(connection->ssl);
+        SSL_free(connection->ssl);
+    }
+    close(connection->fd);
+}
+
+/* Whether the handshake is done. The server speaks last, so that we have to wait for it only once. */
+static bool shake_hands(struct connection *connection)
+{
+    int result = SSL_do_handshake(connection->ssl);
+    if (result == 1)
+        return true;
+    if (SSL_get_error(connection->ssl, result) != SSL_ERROR_WANT_READ)
+        fail("handshake");
+    return false;
+}
+
 static void send_request(struct connection *connection)
 {
     connection->sent_ns = now_ns();
     connection->have = 0;
+    if (connection->ssl) {
+        if (SSL_write(connection->ssl, request, (int)request_size) != (int)request_size)
+            fail("SSL_write");
+        return;
+    }
     if (write(connection->fd, request, request_size) != (ssize_t)request_size)
         fail("write");
 }
 
+static ssize_t read_tls(struct connection *connection, char *bytes, size_t room)
+{
+    int got = SSL_read(connection->ssl, bytes, (int)room);
+    if (got > 0)
+        return got;
+    errno = EAGAIN;
+    return SSL_get_error(connection->ssl, got) == SSL_ERROR_WANT_READ ? -1 : 0;
+}
+
 static ssize_t receive(struct connection *connection)
 {
-    ssize_t got = read(connection->fd, connection->answer + connection->have, MAX_ANSWER - 1 - connection->have);
+    char *to = connection->answer + connection->have;
+    size_t room = MAX_ANSWER - 1 - connection->have;
+    ssize_t got = connection->ssl ? read_tls(connection, to, room) : read(connection->fd, to, room);
     if (got == 0 || (got < 0 && errno != EAGAIN))
         fail("the server closed a connection");
     if (got > 0)
@@ -118,6 +169,15 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void print_rate(uint64_t start_ns)
+{
+    double elapsed_s = (double)(now_ns() - start_ns) / 1e9;
+    qsort(samples_us, samples, sizeof(*samples_us), by_value);
+    printf("{\"requests\":%zu,\"failures\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u}\n", samples, failures,
+           (double)samples / elapsed_s, samples ? samples_us[samples / 2] : 0,
+           samples ? samples_us[samples * 99 / 100] : 0);
+}
+
 static void run_rate(int count, int seconds)
 {
     struct epoll_event events[256];
@@ -135,11 +195,76 @@ static void run_rate(int count, int seconds)
             }
         }
     }
-    double elapsed_s = (double)(now_ns() - start_ns) / 1e9;
-    qsort(samples_us, samples, sizeof(*samples_us), by_value);
-    printf("{\"requests\":%zu,\"failures\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u}\n", samples, failures,
-           (double)samples / elapsed_s, samples ? samples_us[samples / 2] : 0,
-           samples ? samples_us[samples * 99 / 100] : 0);
+    print_rate(start_ns);
+}
+
+/* ---- TLS ---- */
+
+static void start_tls(void)
+{
+    tls = SSL_CTX_new(TLS_client_method());
+    if (!tls)
+        fail("SSL_CTX_new");
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+}
+
+/* Until all of them have agreed, and read what the server sends right after (tickets). */
+static void finish_handshakes(int count)
+{
+    for (int i = 0; i < count; i++) {
+        while (!shake_hands(&connections[i]))
+            ;
+    }
+}
+
+/* Connects, agrees, asks, and when the answer has come begins anew. */
+static void step_handshake(struct connection *connection, int port)
+{
+    if (!SSL_is_init_finished(connection->ssl)) {
+        uint64_t begun_ns = connection->sent_ns;
+        if (!shake_hands(connection))
+            return;
+        send_request(connection);
+        connection->sent_ns = begun_ns;
+    }
+    if (receive(connection) <= 0 || !answered(connection))
+        return;
+    note(connection);
+    close_connection(connection);
+    open_connection(connection, port);
+    connection->sent_ns = now_ns();
+    (void)shake_hands(connection);
+}
+
+static void run_handshakes(int port, int count, int seconds)
+{
+    struct epoll_event events[256];
+    uint64_t start_ns = now_ns(), end_ns = start_ns + (uint64_t)seconds * 1000000000;
+    for (int i = 0; i < count; i++) {
+        connections[i].sent_ns = start_ns;
+        (void)shake_hands(&connections[i]);
+    }
+    while (now_ns() < end_ns) {
+        int ready = epoll_wait(epoll_fd, events, 256, 0);
+        for (int i = 0; i < ready; i++)
+            step_handshake(events[i].data.ptr, port);
+    }
+    print_rate(start_ns);
+}
+
+static void run_idle(int count)
+{
+    char line[16];
+    finish_handshakes(count);
+    for (int i = 0; i < count; i++) {
+        send_request(&connections[i]);
+        while (receive(&connections[i]) <= 0 || !answered(&connections[i]))
+            ;
+    }
+    printf("open\n");
+    (void)fflush(stdout);
+    if (!fgets(line, sizeof(line), stdin))
+        fail("standard input");
 }
 
 /* ---- streams ---- */
@@ -193,30 +318,52 @@ static void run_streams(int port, int count, const char *trigger_path)
     printf("{\"streams\":%d,\"all_ms\":%.1f}\n", count, (double)(now_ns() - caller->sent_ns) / 1e6);
 }
 
+static int usage(void)
+{
+    (void)fprintf(stderr, "usage: load rate|tls-rate|handshakes PORT CONNECTIONS SECONDS REQUEST | "
+                          "load streams|tls-idle PORT COUNT REQUEST TRIGGER\n");
+    return 2;
+}
+
+static int number(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
-    bool rate = argc == 6 && strcmp(argv[1], "rate") == 0;
-    if (!rate && !(argc == 6 && strcmp(argv[1], "streams") == 0)) {
-        (void)fprintf(stderr,
-                      "usage: load rate PORT CONNECTIONS SECONDS REQUEST | load streams PORT COUNT REQUEST TRIGGER\n");
-        return 2;
-    }
-    int port = (int)strtol(argv[2], NULL, 10), count = (int)strtol(argv[3], NULL, 10);
-    int seconds = rate ? (int)strtol(argv[4], NULL, 10) : 1;
+    const char *mode = argc == 6 ? argv[1] : "";
+    bool streams = strcmp(mode, "streams") == 0, idle = strcmp(mode, "tls-idle") == 0;
+    bool handshakes = strcmp(mode, "handshakes") == 0, tls_rate = strcmp(mode, "tls-rate") == 0;
+    if (!streams && !idle && !handshakes && !tls_rate && strcmp(mode, "rate") != 0)
+        return usage();
+    int port = number(argv[2]), count = number(argv[3]), seconds = streams || idle ? 1 : number(argv[4]);
     if (port < 1 || port > 65535 || count < 1 || count >= MAX_CONNECTIONS || seconds < 1 || seconds > MAX_SECONDS)
-        return 2;
+        return usage();
     connections = calloc((size_t)count + 1, sizeof(*connections));
     samples_us = calloc(MAX_SAMPLES, sizeof(*samples_us));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (!connections || !samples_us || epoll_fd < 0)
         fail("set-up");
-    request_size = read_file(argv[rate ? 5 : 4], request);
-    if (rate) {
-        for (int i = 0; i < count; i++)
-            open_connection(&connections[i], port);
-        run_rate(count, seconds);
-    } else {
+    request_size = read_file(argv[streams || idle ? 4 : 5], request);
+    if (handshakes || tls_rate || idle)
+        start_tls();
+    if (streams) {
         run_streams(port, count, argv[5]);
+        return 0;
     }
+    for (int i = 0; i < count; i++)
+        open_connection(&connections[i], port);
+    if (handshakes) {
+        run_handshakes(port, count, seconds);
+        return 0;
+    }
+    if (idle) {
+        run_idle(count);
+        return 0;
+    }
+    if (tls_rate)
+        finish_handshakes(count);
+    run_rate(count, seconds);
     return 0;
 }

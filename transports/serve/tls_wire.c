@@ -118,11 +118,18 @@ SSL *tls_wire_ssl(const struct tls_wire *wire)
 
 /* ---- calls ---- */
 
+/* Looking costs less than clearing, and there seldom is anything. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static void begin(struct tls_wire *wire, struct span *input, struct text *out)
 {
     wire->input = input;
     wire->out = out;
-    ERR_clear_error(); /* SSL_get_error() looks at the queue */
+    forget_errors(); /* SSL_get_error() looks at the queue */
 }
 
 /* After a call that gave `result` <= 0: what that means for its owner. */
@@ -137,7 +144,7 @@ static int end(struct tls_wire *wire, int result, unsigned long *ret_error)
         return TLS_WIRE_CLOSED;
     if (ret_error)
         *ret_error = ERR_peek_error();
-    ERR_clear_error();
+    forget_errors();
     wire->failed = true;
     return TLS_WIRE_FAILED;
 }
@@ -178,6 +185,11 @@ int tls_wire_read(struct tls_wire *wire, struct span *input, char *bytes, size_t
             return end(wire, result, NULL);
         }
         size += part;
+        if (input->size == 0 && size < room && !SSL_has_pending(wire->ssl)) { /* it would only say so */
+            done(wire);
+            *ret_size = size;
+            return TLS_WIRE_MORE;
+        }
     }
     done(wire);
     *ret_size = size;

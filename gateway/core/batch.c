@@ -137,6 +137,7 @@ static int start_element(struct batch *batch, struct span message)
     batch->references++;
     exchange_init(&element->exchange, &element_ops, batch->parent->reactor);
     element->exchange.client = batch->parent->client;
+    element->exchange.facts = batch->parent->facts; /* which the parent keeps */
     element->exchange.listener = batch->parent->listener;
     element->exchange.message = message;
     element->exchange.session = session_ref(batch->parent->session);

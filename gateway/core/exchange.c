@@ -76,11 +76,25 @@ static void give_back(struct exchange *exchange)
     }
 }
 
+/* Who asked for what. */
+static void log_request(const struct exchange *exchange, enum outcome outcome, uint64_t duration_ns)
+{
+    char client[ADDRESS_BYTES];
+    const struct peer_facts *facts = exchange->facts;
+    address_format_host(&exchange->client, client);
+    log_debug("request", LOG_TEXT("method", method_name(exchange->method)), LOG_TEXT("era", era_name(exchange->era)),
+              LOG_TEXT("front", exchange->ops->name), LOG_TEXT("client", client),
+              LOG_TEXT("subject", facts && facts->subject ? facts->subject : ""),
+              LOG_TEXT("outcome", outcome_name(outcome)), LOG_NUMBER("us", duration_ns / 1000));
+}
+
 void exchange_count(struct exchange *exchange, enum outcome outcome)
 {
+    uint64_t duration_ns = clock_now_ns() - exchange->started_ns;
     if (exchange->counted)
-        counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome,
-                         clock_now_ns() - exchange->started_ns);
+        counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome, duration_ns);
+    if (exchange->counted && log_enabled(LOG_DEBUG))
+        log_request(exchange, outcome, duration_ns);
     exchange->counted = false;
 }
 

@@ -220,6 +220,45 @@ static void test_prefix(void **state)
     }
 }
 
+static void test_prefix_format(void **state)
+{
+    static const char *const rows[][2] = {
+        {"10.0.0.0/8", "10.0.0.0/8"},       {"192.0.2.1", "192.0.2.1/32"},
+        {"0.0.0.0/0", "0.0.0.0/0"},         {"::/0", "::/0"},
+        {"2001:db8::/32", "2001:db8::/32"}, {"::1", "::1/128"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct prefix prefix;
+        char text[ADDRESS_BYTES];
+        assert_int_equal(prefix_parse(span_of(rows[i][0]), &prefix), 0);
+        prefix_format(&prefix, text);
+        assert_string_equal(text, rows[i][1]);
+    }
+}
+
+static void test_prefix_list(void **state)
+{
+    struct prefix prefix[2];
+    struct prefix_list list = {prefix, 2, false};
+    static const struct {
+        const char *address;
+        bool contained;
+    } rows[] = {{"10.1.2.3:1", true}, {"[::1]:1", true}, {"11.0.0.1:1", false}, {"unix:/x", false}};
+    (void)state;
+    assert_int_equal(prefix_parse(SPAN("10.0.0.0/8"), &prefix[0]), 0);
+    assert_int_equal(prefix_parse(SPAN("::1"), &prefix[1]), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct address address;
+        assert_int_equal(address_parse(span_of(rows[i].address), &address), 0);
+        assert_int_equal(prefix_list_contains(&list, &address), rows[i].contained);
+        if (address_is_local(&address)) {
+            list.local = true;
+            assert_true(prefix_list_contains(&list, &address));
+        }
+    }
+}
+
 static void test_prefix_refused(void **state)
 {
     static const struct {
@@ -263,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_bind),
         cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_prefix_format),
+        cmocka_unit_test(test_prefix_list),
         cmocka_unit_test(test_prefix_refused),
     };
     return cmocka_run_group_tests_name("gateway/base/address", tests, NULL, NULL);

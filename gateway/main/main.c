@@ -1,5 +1,7 @@
 /* weir's command line: finds the command and gives it its arguments. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "gateway/base/defs.h"
 #include "gateway/base/span.h"
@@ -82,8 +84,20 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* Whoever starts us may have closed standard input, output or error. The next sockets would take their numbers: clients
+   would get what is meant for the log, and libuv ends the process rather than close one of these. */
+static int fill_standard_descriptors(void)
+{
+    int fd = 0;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        continue;
+    return fd < 0 ? fd : close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    if (fill_standard_descriptors() < 0)
+        return EXIT_FAILED;
     const struct command *command = argc > 1 ? find_command(command_name(argv[1])) : NULL;
     if (!command) {
         if (argc > 1)

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -178,6 +179,28 @@ class Serve(unittest.TestCase):
                     client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                     self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 404 "))
             self.assertFalse(Path(path).exists())
+
+    def test_closed_standard_descriptors(self):
+        """They are no numbers for sockets: the log would go to a client, and libuv ends the process at closing one."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/weir.sock"
+            weir = subprocess.Popen(["sh", "-c", 'exec "$0" serve --listen "unix:$1" <&- >&- 2>&-', binary(), path], cwd=folder,
+                                    env={**os.environ, "WEIR_ADMIN_ADDRESS": "127.0.0.1:0"})
+            end = time.monotonic() + RUN_SECONDS
+            answer = b""
+            while not answer and weir.poll() is None and time.monotonic() < end:
+                with socket.socket(socket.AF_UNIX) as client:
+                    try:
+                        client.connect(path)
+                        client.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                        answer = client.recv(100)
+                    except OSError:
+                        time.sleep(0.02)  # not listening yet, and with nothing to say so
+            descriptors = [os.readlink(f"/proc/{weir.pid}/fd/{number}") for number in range(3)] if answer else []
+            weir.terminate()
+            self.assertEqual(weir.wait(RUN_SECONDS), 0)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+        self.assertEqual(descriptors, ["/dev/null"] * 3)
 
     def test_warns_of_unreachable_names(self):
         with WeirProcess("listen: [{address: '0.0.0.0:0'}, {address: '127.0.0.1:0'}]\n") as weir:

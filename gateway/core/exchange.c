@@ -90,12 +90,13 @@ static void log_request(const struct exchange *exchange, enum outcome outcome, u
 
 void exchange_count(struct exchange *exchange, enum outcome outcome)
 {
+    if (!exchange->counted)
+        return;
     uint64_t duration_ns = clock_now_ns() - exchange->started_ns;
-    if (exchange->counted)
-        counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome, duration_ns);
-    if (exchange->counted && log_enabled(LOG_DEBUG))
-        log_request(exchange, outcome, duration_ns);
     exchange->counted = false;
+    counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome, duration_ns);
+    if (log_enabled(LOG_DEBUG))
+        log_request(exchange, outcome, duration_ns);
 }
 
 /* The only writer of the two final states. */

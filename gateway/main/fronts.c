@@ -243,6 +243,7 @@ bool fronts_have_certificates(const struct fronts *fronts)
 
 /* ---- addresses ---- */
 
+/* "https://127.0.0.1:8443", "http://unix:/run/weir.sock:" with a path to follow. */
 static void add_base(const struct edge_listener *listener, const char *scheme, struct text *out)
 {
     char address[ADDRESS_BYTES];
@@ -250,11 +251,20 @@ static void add_base(const struct edge_listener *listener, const char *scheme, s
     text_addf(out, "%s://%s%s", scheme, address, address_is_local(listening_address(listener->listening)) ? ":" : "");
 }
 
+/* "tcp://127.0.0.1:8080", "tls://127.0.0.1:8443", "unix:/run/weir.sock". */
+static void add_lines_url(const struct edge_listener *listener, struct text *out)
+{
+    char address[ADDRESS_BYTES];
+    bool local = address_is_local(listening_address(listener->listening));
+    address_format(listening_address(listener->listening), address);
+    text_addf(out, "%s%s", listener->tls ? "tls://" : local ? "" : "tcp://", address);
+}
+
 void fronts_add_url(const struct fronts *fronts, const struct settings *settings, size_t index, struct text *out)
 {
     const struct edge_listener *listener = &fronts->listener[index];
     if (settings->listener[index].transports & TRANSPORT_STREAM) {
-        add_base(listener, listener->tls ? "tls" : "tcp", out);
+        add_lines_url(listener, out);
         return;
     }
     add_base(listener, listener->tls ? "https" : "http", out);

@@ -10,8 +10,8 @@ struct fronts;
    borrowed until fronts_close(). 0, or -errno with a sentence in `problem`. */
 MUST_USE int fronts_open(struct gateway *gateway, const struct settings *settings, const struct page *pages,
                          size_t pages_count, struct fronts **ret_fronts, struct text *problem);
-/* What clients use: "https://127.0.0.1:8080/mcp" for listener `index`, with its real port; "tcp://127.0.0.1:8080" or
-   "tls://…" where lines are spoken. */
+/* What clients use: "https://127.0.0.1:8080/mcp" for listener `index`, with its real port; "tcp://127.0.0.1:8080",
+   "tls://…" or "unix:/run/weir.sock" where lines are spoken. */
 void fronts_add_url(const struct fronts *fronts, const struct settings *settings, size_t index, struct text *out);
 /* "wss://127.0.0.1:8080/mcp"; nothing where WebSocket is not spoken. */
 void fronts_add_websocket_url(const struct fronts *fronts, const struct settings *settings, size_t index,

@@ -38,9 +38,11 @@ static int read_node(struct span node, struct address *ret_address)
         text[at++] = ':';
         text[at++] = '0';
     }
-    if (span_starts(node, SPAN("unix:")))
+    struct address address;
+    if (address_parse((struct span){text, at}, &address) < 0 || address_is_local(&address)) /* "unix" is no node */
         return -1;
-    return address_parse((struct span){text, at}, ret_address);
+    *ret_address = address;
+    return 0;
 }
 
 static struct span unquoted(struct span value)

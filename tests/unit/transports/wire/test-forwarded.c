@@ -63,6 +63,7 @@ static void test_rows(void **state)
         {"10.0.0.1:1", {"X: 198.51.100.256"}, "10.0.0.1:1", "no address"},
         {"10.0.0.1:1", {"X: 198.51.100.1:99999"}, "10.0.0.1:1", "no port"},
         {"10.0.0.1:1", {"X: unix:/run/x"}, "10.0.0.1:1", "a local socket that anybody can name"},
+        {"10.0.0.1:1", {"X: unix"}, "10.0.0.1:1", "and one with the port for its path"},
         {"10.0.0.1:1", {"X: [unix:/run/x]"}, "10.0.0.1:1", "and in brackets"},
         {"10.0.0.1:1", {"F: for=198.51.100.1"}, "198.51.100.1:0", "RFC 7239"},
         {"10.0.0.1:1",

@@ -1,6 +1,6 @@
-/* A quota: a thing that there may be only so many of. Every bounded thing of the gateway is charged to one of the rows of
-   quotas.def before it is used and given back when it ends; `used`, `limit` and `refused` of each are on the metrics page.
-   Any thread; one atomic addition per take. */
+/* A quota: a thing that there may be only so many of. Every bounded thing of the gateway is charged to one of the rows
+   of quotas.def before it is used and given back when it ends; `used`, `limit` and `refused` of each are on the metrics
+   page. Any thread; one atomic addition per take. */
 #pragma once
 #include <stdatomic.h>
 

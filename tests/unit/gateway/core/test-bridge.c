@@ -1,6 +1,6 @@
 /* What a handler's need_input() becomes in each era: input_required with a sealed state, or requests of ours and the
    answers to them, in any order, wrong, late, or never. */
-#include "fake.h"
+#include "tests/unit/gateway/core/fake.h"
 
 #define NAME_ANSWER "\"inputResponses\":{\"name\":{\"action\":\"accept\",\"content\":{\"name\":\"Alice\"}}},"
 

@@ -1,6 +1,6 @@
 /* The life of a call: notices on the way, cancellation in both eras, time limits, late answers, clients that leave at
    every moment. */
-#include "fake.h"
+#include "tests/unit/gateway/core/fake.h"
 
 static void answer(struct fake *fake, struct call *call, const char *text)
 {

@@ -1,6 +1,6 @@
 /* Connections that carry messages both ways (WebSocket, stdio): no headers, no event ids, a session of their own, and
    cancellation by id in either era. The front keeps no reference of its own behind dispatch. */
-#include "fake.h"
+#include "tests/unit/gateway/core/fake.h"
 
 static const struct front_ops two_way = {.name = "two-way",
                                          .connection_session = true,

@@ -1,6 +1,6 @@
 /* What is checked before a handler runs: schemas, prompts' arguments, resources and templates, completion; and lists,
    page by page, while the catalogue changes. */
-#include "fake.h"
+#include "tests/unit/gateway/core/fake.h"
 
 static struct asked *modern(struct fake *fake, const char *method, const char *name, const char *params)
 {

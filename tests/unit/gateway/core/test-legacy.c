@@ -1,5 +1,5 @@
 /* The legacy era: initialize and negotiation, what a session is asked for and refused, the small methods, batches. */
-#include "fake.h"
+#include "tests/unit/gateway/core/fake.h"
 
 static const struct {
     const char *asked, *answered;

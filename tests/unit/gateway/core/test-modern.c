@@ -1,6 +1,6 @@
 /* What a modern request must carry, in the order in which it is judged: each row breaks one thing, and all rows below
    the thing are right or wrong together with it. */
-#include "fake.h"
+#include "tests/unit/gateway/core/fake.h"
 
 #define META_VERSION            "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\""
 #define META_CAPABILITIES       "\"io.modelcontextprotocol/clientCapabilities\":{}"

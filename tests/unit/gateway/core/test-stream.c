@@ -1,7 +1,7 @@
 /* Streams of legacy sessions: ids of events, what is replayed after Last-Event-ID and what is not, which of several
    clients gets an event, and what becomes of those that are too slow. */
-#include "fake.h"
 #include "gateway/core/subscriptions.h"
+#include "tests/unit/gateway/core/fake.h"
 
 #define NEWEST "2025-11-25"
 

@@ -1,6 +1,6 @@
 /* Change notifications: listen streams and their filters, legacy sessions, and the graceful end. */
-#include "fake.h"
 #include "gateway/core/subscriptions.h"
+#include "tests/unit/gateway/core/fake.h"
 
 static struct asked *listen_to(struct fake *fake, const char *id, const char *filter)
 {

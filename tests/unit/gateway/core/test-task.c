@@ -1,5 +1,5 @@
 /* Tasks: made by a call, polled, answered, cancelled, expired; and what is said to those who cannot have one. */
-#include "fake.h"
+#include "tests/unit/gateway/core/fake.h"
 
 static struct asked *task_method(struct fake *fake, const char *method, const char *id, const char *more)
 {

@@ -1,8 +1,8 @@
 /* Everything at once, on threads: reactors, workers that answer calls of all of them, clients of both eras whose
    messages come in by any reactor, changes of the catalogue and announcements from outside. For the thread sanitizer;
    what each client gets is looked at, too, and that nothing is left in the end. */
-#include "fake.h"
 #include "gateway/core/subscriptions.h"
+#include "tests/unit/gateway/core/fake.h"
 
 #include <pthread.h>
 #include <sched.h>

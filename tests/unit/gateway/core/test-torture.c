@@ -2,8 +2,8 @@
    with all that follow. Whatever comes of it, nothing crashes or leaks, nobody is answered twice, what is said is valid
    JSON (fake.h looks), and every quota is back at zero. The linker puts the allocator of this file before the real one.
  */
-#include "fake.h"
 #include "gateway/core/subscriptions.h"
+#include "tests/unit/gateway/core/fake.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);

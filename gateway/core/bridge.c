@@ -303,8 +303,9 @@ struct arrival {
 
 static void refuse_answer(struct call *call, const struct arrival *arrival)
 {
-    struct span says = string_member(text_span(&arrival->error), "message");
+    CLEANUP(text_done) struct text says = TEXT(arrival->error.size);
     CLEANUP(text_done) struct text message = TEXT(1024);
+    (void)!json_string_decode(json_find(text_span(&arrival->error), "message"), &says);
     text_addf(&message, "The client could not answer \"%.*s\": %.*s", (int)MIN(arrival->key.size, 64), arrival->key.at,
               (int)MIN(says.size, 512), says.at ? says.at : "");
     call_fail(call, ERROR_HANDLER, text_span(&message), (struct span){0});

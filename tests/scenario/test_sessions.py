@@ -169,6 +169,20 @@ class Sharing(unittest.TestCase):
 
             in_parallel(work, 64)
 
+    def test_a_client_that_refuses_to_answer(self):
+        """What it gives as its reason reaches the caller, whatever is in it."""
+        fixture = f"builtin: false\nmodules: [{{path: '{binary().rpartition('/')[0]}/fixtures/conformance.so'}}]\n"
+        with WeirProcess(LISTEN + fixture) as weir, Session(weir, capabilities={"elicitation": {}}) as session:
+            for reason in ("not now", 'the user said "no"', "a\nb\x1b[31m", "\u00e9" * 1000, "x" + "\U0001f600" * 1000, "", None, 5):
+                with session.call("test_elicitation", {"message": "?"}) as reply:
+                    question = reply.message()
+                    error = {"code": -1} if reason is None else {"code": -1, "message": reason}
+                    with session.send({"jsonrpc": "2.0", "id": question["id"], "error": error}) as answer:
+                        self.assertEqual(answer.status, 202)
+                    told = reply.last()["error"]["message"]
+                self.assertIn("could not answer", told)
+                self.assertIn(reason[:100] if isinstance(reason, str) else "", told)
+
     def test_questions_reach_their_own_client(self):
         """Each client is asked on its own stream; what another session answers is nobody's."""
         fixture = f"builtin: false\nmodules: [{{path: '{binary().rpartition('/')[0]}/fixtures/conformance.so'}}]\n"

@@ -317,6 +317,14 @@ void pump_flush(struct pump *pump)
     settle(pump);
 }
 
+void pump_write(struct pump *pump, struct span bytes)
+{
+    if (pump->over || pump->outward.ended)
+        return;
+    pump_carry_outward(pump, bytes);
+    settle(pump);
+}
+
 size_t pump_queued(const struct pump *pump)
 {
     return send_queue_size(&pump->outward.queue);

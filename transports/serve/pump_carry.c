@@ -41,7 +41,7 @@ void pump_send_tls_output(struct pump *pump)
     text_clear(&pump->pumps->out);
 }
 
-static void carry_outward(struct pump *pump, struct span bytes)
+void pump_carry_outward(struct pump *pump, struct span bytes)
 {
     if (!pump->tls) {
         send_outer(pump, bytes);
@@ -90,7 +90,7 @@ bool pump_read_inner(struct pump *pump)
         pump_finish_because(pump, (struct span){NULL, 0}, PUMP_REFUSED);
         return false;
     }
-    carry_outward(pump, bytes);
+    pump_carry_outward(pump, bytes);
     return !pump->over;
 }
 
@@ -115,7 +115,7 @@ void pump_finish_because(struct pump *pump, struct span last, enum pump_reason r
     if (reason == PUMP_FINISHED)
         fetch_last_bytes(pump);
     if (!pump->over && size > 0)
-        carry_outward(pump, (struct span){copy, size});
+        pump_carry_outward(pump, (struct span){copy, size});
     if (pump->over)
         return;
     shutdown(pump->inner.fd, SHUT_RDWR);

@@ -75,6 +75,8 @@ void pump_inner_failed(struct pump *pump, int error);
 /* Whether there may be more at once. */
 bool pump_read_inner(struct pump *pump);
 void pump_read_outer(struct pump *pump);
+/* To the peer, through TLS where there is one. */
+void pump_carry_outward(struct pump *pump, struct span bytes);
 /* `bytes` lie in pumps->plain, with the filter's room behind them. */
 void pump_carry_inward(struct pump *pump, char *bytes, size_t size);
 void pump_decrypt(struct pump *pump, struct span input);

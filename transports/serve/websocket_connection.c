@@ -318,6 +318,15 @@ static void obey_gate(struct websocket_connection *connection)
     }
 }
 
+static void carry(struct websocket_connection *connection)
+{
+    if (!connection->library_wrote)
+        return;
+    pump_flush(connection->pump);
+    if (connection->wsi)
+        websocket_write_settle(connection);
+}
+
 void websocket_connection_turn(struct websocket_connection *connection)
 {
     hold(connection);
@@ -328,8 +337,9 @@ void websocket_connection_turn(struct websocket_connection *connection)
     if (connection->wsi && connection->pump)
         (void)!websocket_write_more(connection);
     websocket_connection_settle(connection);
+    link_remove(&connection->touched); /* all that was to be done by now is done below */
     if (connection->pump && !connection->finishing && connection->close_code != WEBSOCKET_CLOSE_LOST)
-        pump_flush(connection->pump);
+        carry(connection);
     if (connection->pump && !is_open(connection))
         finish(connection);
     unhold(connection);
@@ -375,6 +385,7 @@ static struct websocket_connection *make(struct websocket_front *front, const st
     const struct settings *settings = reactor_snapshot(front->reactor)->settings;
     connection->front = front;
     connection->holds = 1;
+    connection->library_wrote = true; /* its answer to the upgrade */
     connection->gate.max_message = settings->limits.max_payload;
     connection->message = TEXT(settings->limits.max_payload);
     link_init(&connection->place);

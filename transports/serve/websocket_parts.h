@@ -64,6 +64,7 @@ struct websocket_connection {
     uint16_t gate_close; /* a frame that has come says so: once what came before is dealt with */
     bool peer_closed;    /* that was its close frame */
     unsigned holds;      /* itself until both ends are gone, functions on the stack */
+    bool library_wrote;  /* and the pump may not have carried all of it */
     bool close_counted;
     bool finishing;  /* the close frame is on its way */
     bool has_input;  /* the gate has let something through */
@@ -97,6 +98,8 @@ int websocket_connection_event(struct lws *wsi, enum lws_callback_reasons reason
 MUST_USE int websocket_write(struct duplex *duplex, struct span message);
 /* Writes what waits, and a pong or a ping that is due, as far as libwebsockets takes it. 0 or FRONT_GONE. */
 MUST_USE int websocket_write_more(struct websocket_connection *connection);
+/* After the pump has carried what there was: frames may go straight to it again. Both ends are there. */
+void websocket_write_settle(struct websocket_connection *connection);
 /* Bytes that the peer has not taken, as far as they are ours. */
 size_t websocket_write_unsent(const struct websocket_connection *connection);
 void websocket_write_done(struct websocket_connection *connection);

@@ -1,7 +1,11 @@
-/* Writing to libwebsockets: at once while it has nothing unsent, else in the order of a queue that is bounded by
-   limits.max_send_queue. Its own queue holds at most the rest of one message, which may be as long as a message may be:
-   it does not count as waiting. Owns what waits. */
+/* Writing. While the peer takes what it is sent, a frame goes straight to the pump: on the way through libwebsockets
+   and the socketpair it would cost more than all of the work for a small request. Once it does not, libwebsockets
+   writes, with what that brings of partial sends; and while it has something unsent, messages wait in a queue that is
+   bounded by limits.max_send_queue. Its own queue holds at most the rest of one message, which may be as long as a
+   message may be: it does not count as waiting. Owns what waits. */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include "transports/serve/websocket_parts.h"
 
@@ -29,10 +33,26 @@ static int lost(struct websocket_connection *connection)
     return FRONT_GONE;
 }
 
+static bool goes_straight(const struct websocket_connection *connection, size_t size)
+{
+    return size <= WEBSOCKET_READ_BYTES && !connection->library_wrote && pump_queued(connection->pump) == 0;
+}
+
+static uint8_t opcode_of(enum lws_write_protocol kind)
+{
+    return kind == LWS_WRITE_TEXT ? WEBSOCKET_TEXT : kind == LWS_WRITE_PING ? WEBSOCKET_PING : WEBSOCKET_PONG;
+}
+
 /* `at` has LWS_PRE bytes of room before it. */
 static int write_frame(struct websocket_connection *connection, char *at, size_t size, enum lws_write_protocol kind)
 {
+    if (goes_straight(connection, size)) {
+        size_t header = websocket_frame_header(opcode_of(kind), size, at);
+        pump_write(connection->pump, (struct span){at - header, header + size});
+        return 0;
+    }
     connection->writing = size;
+    connection->library_wrote = true;
     websocket_front_touch(connection);
     if (lws_write(connection->wsi, (unsigned char *)at, size, kind) < (int)size)
         return lost(connection);
@@ -95,6 +115,14 @@ int websocket_write(struct duplex *duplex, struct span message)
     if (connection->first || lws_partial_buffered(connection->wsi))
         return wait(connection, message);
     return write_now(connection, message);
+}
+
+void websocket_write_settle(struct websocket_connection *connection)
+{
+    int unread = 0;
+    if (!connection->library_wrote || lws_partial_buffered(connection->wsi) || pump_queued(connection->pump) > 0)
+        return;
+    connection->library_wrote = ioctl(connection->inner_fd, SIOCOUTQ, &unread) != 0 || unread > 0;
 }
 
 /* ---- what waits ---- */

@@ -281,6 +281,17 @@ bool websocket_is_utf8(struct span text)
     return true;
 }
 
+size_t websocket_frame_header(uint8_t opcode, size_t size, char *end)
+{
+    size_t bytes = size > UINT16_MAX ? 8 : size >= LENGTH_16 ? 2 : 0;
+    char *at = end;
+    for (size_t i = 0; i < bytes; i++)
+        *--at = (char)(size >> 8 * i & 0xff);
+    *--at = (char)(bytes == 8 ? LENGTH_64 : bytes == 2 ? LENGTH_16 : size);
+    *--at = (char)(FIN | opcode);
+    return 2 + bytes;
+}
+
 static size_t cut_reason(struct span reason)
 {
     size_t size = MIN(reason.size, (size_t)WEBSOCKET_MAX_REASON);

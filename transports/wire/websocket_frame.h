@@ -57,6 +57,10 @@ size_t websocket_gate_pass(struct websocket_gate *gate, char *bytes, size_t size
 /* Whether the whole span is UTF-8: text messages have to be (RFC 6455, 8.1). */
 bool websocket_is_utf8(struct span text);
 
+/* The header of a server's frame, whole and unmasked, written so that it ends at `end`. Returns its size. */
+enum { WEBSOCKET_HEADER_BYTES = 10, WEBSOCKET_TEXT = 0x1, WEBSOCKET_PING = 0x9, WEBSOCKET_PONG = 0xa };
+size_t websocket_frame_header(uint8_t opcode, size_t size, char *end);
+
 /* A close frame as a server sends it: `code` NO_CODE without a body; the reason is cut to what fits, between
    characters. Returns its size. */
 enum { WEBSOCKET_CLOSE_FRAME_BYTES = 2 + WEBSOCKET_MAX_CONTROL };

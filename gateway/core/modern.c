@@ -38,6 +38,8 @@ static void mismatch(struct exchange *exchange, const char *header, struct span 
     CLEANUP(text_done) struct text message = TEXT(MISMATCH_MAX_BYTES);
     if (span_absent(value))
         text_addf(&message, "Header mismatch: the header %s is missing", header);
+    else if (span_equal(value, expected))
+        text_addf(&message, "Header mismatch: %s has a value that must be written in its form =?base64?...?=", header);
     else
         text_addf(&message, "Header mismatch: %s header value '%.*s' does not match body value '%.*s'", header,
                   (int)MIN(value.size, SHOWN_BYTES), value.at, (int)MIN(expected.size, SHOWN_BYTES),

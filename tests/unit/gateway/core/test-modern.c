@@ -56,6 +56,8 @@ static const struct row {
      "the name in base64"},
     {MESSAGE("tools/call", "\"name\":\"echo\"," META), NEW, "tools/call", "=?base64?ZWNobw?=", 400, -32020, "Mcp-Name",
      "base64 without its padding"},
+    {MESSAGE("tools/call", "\"name\":\"\u00e9\"," META), NEW, "tools/call", "\u00e9", 400, -32020,
+     "=?base64?...?=", "what is beyond ASCII is not sent as it is: the same words on both sides would explain nothing"},
     {MESSAGE("tools/call", "\"name\":\"nope\"," META), NEW, "tools/call", "wrong", 400, -32020, "Mcp-Name",
      "headers come before what is called"},
     {MESSAGE("tools/call", META), NEW, "tools/call", NULL, 200, -32602, "params.name", "no name anywhere"},

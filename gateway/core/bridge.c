@@ -260,12 +260,24 @@ static void ask_of_task(struct call *call, struct bridge *bridge, struct span re
         call_fail(call, ERROR_INTERNAL, SPAN("There is no room to keep what the handler asks"), (struct span){0});
 }
 
+static void ask_and_wait(struct call *call, struct span requests, struct span state)
+{
+    struct bridge *bridge = begin(call, state);
+    if (!bridge)
+        call_fail(call, ERROR_INTERNAL, (struct span){0}, (struct span){0});
+    else if (call_task(call))
+        ask_of_task(call, bridge, requests);
+    else if (bridge_is_cut_off(call))
+        call_fail(call, ERROR_DRAINING, (struct span){0}, (struct span){0});
+    else
+        send_requests(call, bridge, requests);
+}
+
 void bridge_ask(struct call *call, struct span requests, struct span state)
 {
     const struct call_request *request = call_request(call);
     CLEANUP(text_done) struct text problem = TEXT(256);
     unsigned needed = 0;
-    struct bridge *bridge = NULL;
     bool waits = call_task(call) || call_exchange(call)->era == ERA_LEGACY;
     if (request->kind == CALL_COMPLETE)
         call_fail(call, ERROR_HANDLER, SPAN("A completion cannot ask the client"), (struct span){0});
@@ -279,18 +291,12 @@ void bridge_ask(struct call *call, struct span requests, struct span state)
                   (struct span){0});
     else if (needed & ~request->capabilities)
         fail_for_want(call, needed & ~request->capabilities);
-    else if (waits && count_members(requests) == 0)
-        call_next_round(call, request->inputs, state);
-    else if (waits && !(bridge = begin(call, state)))
-        call_fail(call, ERROR_INTERNAL, (struct span){0}, (struct span){0});
-    else if (call_task(call))
-        ask_of_task(call, bridge, requests);
-    else if (bridge_is_cut_off(call))
-        call_fail(call, ERROR_DRAINING, (struct span){0}, (struct span){0});
-    else if (waits)
-        send_requests(call, bridge, requests);
-    else
+    else if (!waits)
         ask_by_result(call, requests, state);
+    else if (count_members(requests) == 0)
+        call_next_round(call, request->inputs, state);
+    else
+        ask_and_wait(call, requests, state);
 }
 
 /* ---- answers come in ---- */

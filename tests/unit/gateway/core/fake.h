@@ -728,8 +728,9 @@ static inline struct asked *fake_delete(struct fake *fake, const char *session)
 
 static inline void assert_has(const char *text, const char *part)
 {
-    if (!text || !strstr(text, part))
-        fail_msg("no %s in %s", part, text ? text : "(nothing)");
+    assert_non_null(text);
+    if (!strstr(text, part))
+        fail_msg("no %s in %s", part, text);
 }
 
 static inline void assert_has_not(const char *text, const char *part)
@@ -759,10 +760,8 @@ static inline void assert_error(const struct asked *asked, int status, int code)
 static inline char *fake_find(const char *text, const char *member)
 {
     char *key = fake_format("\"%s\":\"", member);
-    const char *at = text ? strstr(text, key) : NULL;
-    if (!at)
-        fail_msg("no %s in %s", key, text ? text : "(nothing)");
-    at += strlen(key);
+    assert_has(text, key);
+    const char *at = strstr(text, key) + strlen(key);
     free(key);
     return fake_format("%.*s", (int)strcspn(at, "\""), at);
 }

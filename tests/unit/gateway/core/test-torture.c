@@ -138,7 +138,7 @@ static void tasks(struct fake *fake)
         task_methods(fake, id);
         free(id);
     }
-    asked = fake_tool_with(fake, "hold", NULL, FAKE_TASKS);
+    (void)fake_tool_with(fake, "hold", NULL, FAKE_TASKS);
     if (fake->holds > 0) {
         int r = call_task_start(fake->held[0], 0, 0);
         assert_true(r == 0 || r == -ENOMEM);

@@ -23,7 +23,8 @@ need_interop() {
 
 # Other people's tools, for tests/edge.
 need_edge() {
-    need_packages haproxy openssl slowhttptest testssl.sh
+    need_packages haproxy openssl slowhttptest
+    need_testssl
 }
 
 need_bench() {

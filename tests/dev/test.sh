@@ -23,7 +23,7 @@ need_interop() {
 
 # Other people's tools, for tests/edge.
 need_edge() {
-    need_packages haproxy openssl slowhttptest
+    need_packages chromium haproxy openssl slowhttptest
     need_testssl
 }
 

@@ -208,10 +208,11 @@ static void start_tls(void)
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
 }
 
-/* Until all of them have agreed, and read what the server sends right after (tickets). */
-static void finish_handshakes(int count)
+/* One after the other: a server bounds how many it shakes hands with at once. */
+static void open_tls(int port, int count)
 {
     for (int i = 0; i < count; i++) {
+        open_connection(&connections[i], port);
         while (!shake_hands(&connections[i]))
             ;
     }
@@ -255,7 +256,6 @@ static void run_handshakes(int port, int count, int seconds)
 static void run_idle(int count)
 {
     char line[16];
-    finish_handshakes(count);
     for (int i = 0; i < count; i++) {
         send_request(&connections[i]);
         while (receive(&connections[i]) <= 0 || !answered(&connections[i]))
@@ -352,18 +352,15 @@ int main(int argc, char **argv)
         run_streams(port, count, argv[5]);
         return 0;
     }
-    for (int i = 0; i < count; i++)
+    if (tls_rate || idle)
+        open_tls(port, count);
+    for (int i = 0; i < count && !tls_rate && !idle; i++)
         open_connection(&connections[i], port);
-    if (handshakes) {
-        run_handshakes(port, count, seconds);
-        return 0;
-    }
-    if (idle) {
+    if (idle)
         run_idle(count);
-        return 0;
-    }
-    if (tls_rate)
-        finish_handshakes(count);
-    run_rate(count, seconds);
+    else if (handshakes)
+        run_handshakes(port, count, seconds);
+    else
+        run_rate(count, seconds);
     return 0;
 }

@@ -62,16 +62,49 @@ void duplex_reply(struct exchange *exchange, struct reply *reply)
 void duplex_release(struct exchange *exchange)
 {
     struct duplex_exchange *mine = of(exchange);
+    struct duplex_spares *spares = mine->duplex ? mine->duplex->spares : NULL;
     link_remove(&mine->link);
     peer_facts_unref(mine->facts);
-    free(mine);
+    if (!spares || spares->count >= DUPLEX_SPARES || mine->room != DUPLEX_SPARE_BYTES) {
+        free(mine);
+        return;
+    }
+    mine->next_spare = spares->first;
+    spares->first = mine;
+    spares->count++;
+}
+
+void duplex_spares_done(struct duplex_spares *spares)
+{
+    while (spares->first) {
+        struct duplex_exchange *next = spares->first->next_spare;
+        free(spares->first);
+        spares->first = next;
+    }
+    spares->count = 0;
 }
 
 /* ---- messages ---- */
 
+static struct duplex_exchange *take_memory(struct duplex *duplex, size_t size)
+{
+    struct duplex_spares *spares = duplex->spares;
+    size_t room = spares ? MAX(size, (size_t)DUPLEX_SPARE_BYTES) : size;
+    if (spares && spares->first && room == DUPLEX_SPARE_BYTES) {
+        struct duplex_exchange *spare = spares->first;
+        spares->first = spare->next_spare;
+        spares->count--;
+        return spare;
+    }
+    struct duplex_exchange *fresh = malloc(sizeof(*fresh) + room);
+    if (fresh)
+        fresh->room = room;
+    return fresh;
+}
+
 static struct duplex_exchange *make(struct duplex *duplex, struct span message)
 {
-    struct duplex_exchange *mine = malloc(sizeof(*mine) + message.size);
+    struct duplex_exchange *mine = take_memory(duplex, message.size);
     if (!mine)
         return NULL;
     exchange_init(&mine->exchange, &duplex->ops->front, duplex->reactor);

@@ -9,7 +9,18 @@
 
 enum { DUPLEX_MAX_OUTSTANDING = 256 /* requests of one connection under way: beyond, nothing more is read of it */ };
 
+enum { DUPLEX_SPARES = 64, DUPLEX_SPARE_BYTES = 1024 /* of a message that fits into a spare */ };
+
 struct duplex;
+
+/* Exchanges that have ended, for reuse by the connections of one front: they are large for an allocator that has to
+   look for their place. Start with zeros. */
+struct duplex_spares {
+    struct duplex_exchange *first;
+    unsigned count;
+};
+/* After the last connection. */
+void duplex_spares_done(struct duplex_spares *spares);
 
 struct duplex_ops {
     struct front_ops front; /* DUPLEX_FRONT_OPS("name") */
@@ -29,9 +40,10 @@ struct duplex_ops {
 struct duplex {
     const struct duplex_ops *ops;
     struct reactor *reactor;
-    struct peer_facts *facts; /* counted; NULL: nothing is known */
-    unsigned listener;        /* index in the settings; SETTINGS_MAX_LISTENERS: none */
-    unsigned outstanding;     /* exchanges that owe an answer */
+    struct duplex_spares *spares; /* borrowed; NULL: none */
+    struct peer_facts *facts;     /* counted; NULL: nothing is known */
+    unsigned listener;            /* index in the settings; SETTINGS_MAX_LISTENERS: none */
+    unsigned outstanding;         /* exchanges that owe an answer */
     struct address client;
     struct link exchanges;            /* struct duplex_exchange */
     struct session *session;          /* counted; legacy */
@@ -44,6 +56,8 @@ struct duplex_exchange {
     struct duplex *duplex; /* NULL once the connection is gone */
     struct link link;
     struct peer_facts *facts; /* counted */
+    struct duplex_exchange *next_spare;
+    size_t room; /* for the message */
     bool owes;
     char message[];
 };

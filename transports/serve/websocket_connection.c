@@ -392,6 +392,7 @@ static struct websocket_connection *make(struct websocket_front *front, const st
     link_init(&connection->touched);
     duplex_init(&connection->duplex, &ops, front->reactor, upgrade->arrival.listener, &upgrade->arrival.client,
                 upgrade->arrival.facts);
+    connection->duplex.spares = &front->spares;
     front->connections++;
     put(connection, &front->quiet);
     return connection;

@@ -67,8 +67,10 @@ static void on_sweep(uv_timer_t *timer)
 
 static void release(struct websocket_front *front)
 {
-    if (front->freed && front->connections == 0 && front->handles == 0)
-        free(front);
+    if (!front->freed || front->connections > 0 || front->handles > 0)
+        return;
+    duplex_spares_done(&front->spares);
+    free(front);
 }
 
 void websocket_front_gone(struct websocket_front *front)

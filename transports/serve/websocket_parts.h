@@ -30,6 +30,7 @@ struct websocket_front {
     struct link closing;  /* by the time when closing began */
     struct link touched;  /* with something to do at the end of the turn */
     struct link refusals; /* answers on their way, without a connection */
+    struct duplex_spares spares;
     size_t connections;
     struct websocket_connection *adopting; /* while libwebsockets gets its end */
     bool draining, freed;

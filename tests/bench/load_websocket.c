@@ -206,7 +206,7 @@ static int idle(int port, size_t count)
 int main(int argc, char **argv)
 {
     size_t count = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
-    int port = argc > 2 ? atoi(argv[2]) : 0;
+    int port = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     connections = calloc(MAX_CONNECTIONS, sizeof(*connections));
     samples_us = calloc(MAX_SAMPLES, sizeof(*samples_us));

@@ -22,8 +22,8 @@ def request(body=None, extra=(), method="server/discover"):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def connect(port, tls=None, name="localhost"):
-    connection = socket.create_connection(("127.0.0.1", port), SECONDS)
+def connect(port, tls=None, name="localhost", source=""):
+    connection = socket.create_connection(("127.0.0.1", port), SECONDS, (source, 0))
     return tls.wrap_socket(connection, server_hostname=name) if tls else connection
 
 

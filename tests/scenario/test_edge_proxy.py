@@ -8,6 +8,7 @@ import unittest
 
 from certificates import Authority
 from edge import SECONDS, ask, clients, connect, message, read_to_end, request, wait_counter
+from websocket_client import WebSocket
 from weir_process import WeirProcess
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -145,6 +146,19 @@ class Proxies(unittest.TestCase):
         for extra, _ in rows:  # each request says its own
             ask(connection, extra=extra)
         self.assertEqual(clients(self.weir, len(rows)), [client for _, client in rows])
+
+    def test_websockets(self):
+        """By a PROXY header, by a field of the first head, by one of a later head, and by one of a head that is large."""
+        fields = {"extra": [b"X-Forwarded-For: 203.0.113.9, 198.51.100.7"]}
+        header, first, later, large = (self.connect(which) for which in (OURS, FORWARDED, FORWARDED, FORWARDED))
+        header.sendall(V1)
+        ask(later)
+        for number, (connection, upgrade) in enumerate([
+                (header, {}), (first, fields), (later, fields), (large, {"extra": [b"X-Long: " + b"x" * 9000, *fields["extra"]]})]):
+            with WebSocket(0, sock=connection, **upgrade) as websocket:
+                self.assertIn("result", websocket.call("server/discover"))
+                websocket.close()
+            self.assertEqual(clients(self.weir, number + 2)[number + 1:], ["198.51.100.7"])
 
     def test_forwarded_fields_of_strangers(self):
         ask(self.connect(PLAIN), extra=["X-Forwarded-For: 198.51.100.7", "Forwarded: for=198.51.100.7"])

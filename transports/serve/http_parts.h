@@ -15,6 +15,7 @@
 #include "gateway/core/front.h"
 #include "gateway/core/gateway.h"
 #include "transports/serve/http_front.h"
+#include "transports/wire/forwarded.h"
 #include "transports/wire/http_head.h"
 
 enum {
@@ -194,6 +195,12 @@ void http_request_cut(struct http_request *request);
 /* The connection is resumed at the end of the turn, if it is suspended. */
 void http_request_resume(struct http_request *request);
 void http_request_resume_all(struct http_front *front);
+/* Whom the request of this head comes from: the connection's client or, if that is a trusted proxy, whom it speaks for.
+   `add` gives it the fields of the head. */
+struct address http_request_client(const struct http_connection *connection,
+                                   void (*add)(struct forwarded *forwarded, const void *head), const void *head);
+/* An `add` for a head that libmicrohttpd has read; `connection` is the struct http_connection. */
+void http_request_add_forwarded(struct forwarded *forwarded, const void *connection);
 /* The connection of this call is suspended; from inside libmicrohttpd. */
 void http_request_suspend(struct http_request *request);
 void http_request_free(struct http_request *request); /* nobody refers to it */

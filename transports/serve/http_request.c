@@ -5,7 +5,6 @@
 #include "transports/serve/http_parts.h"
 #include "transports/serve/refusal.h"
 #include "transports/serve/sse_legacy.h"
-#include "transports/wire/forwarded.h"
 #include "transports/wire/host.h"
 
 #include <errno.h>
@@ -194,15 +193,23 @@ static enum MHD_Result add_forwarded(void *context, enum MHD_ValueKind kind UNUS
     return MHD_YES;
 }
 
-/* Whoever is behind the proxies that we trust. */
-static void set_client(struct exchange *exchange, const struct http_connection *connection)
+struct address http_request_client(const struct http_connection *connection,
+                                   void (*add)(struct forwarded *forwarded, const void *head), const void *head)
 {
-    exchange->client = connection->client;
-    if (!exchange->listener || !prefix_list_contains(&exchange->listener->trusted_proxies, &connection->client))
-        return;
+    const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
+    if (!listener || !prefix_list_contains(&listener->trusted_proxies, &connection->client))
+        return connection->client;
     struct forwarded forwarded = {.beyond = false};
-    MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, add_forwarded, &forwarded);
-    forwarded_client(&forwarded, &connection->client, &exchange->listener->trusted_proxies, &exchange->client);
+    struct address client;
+    add(&forwarded, head);
+    forwarded_client(&forwarded, &connection->client, &listener->trusted_proxies, &client);
+    return client;
+}
+
+void http_request_add_forwarded(struct forwarded *forwarded, const void *connection)
+{
+    const struct http_connection *of = connection;
+    MHD_get_connection_values_n(of->mhd, MHD_HEADER_KIND, add_forwarded, forwarded);
 }
 
 static void init_exchange(struct http_request *request)
@@ -213,7 +220,7 @@ static void init_exchange(struct http_request *request)
                   request->front->reactor);
     request->is_exchange = true;
     exchange->listener = http_route_listener(connection, exchange->snapshot->settings);
-    set_client(exchange, connection);
+    exchange->client = http_request_client(connection, http_request_add_forwarded, connection);
     exchange->facts = request->facts = peer_facts_ref(connection->facts);
     exchange->message = (struct span){request->body ? request->body : "", request->body_size};
     if (request->session_id[0] != '\0')

@@ -18,6 +18,21 @@ bool http_upgrade_served(const struct http_connection *connection)
 
 /* ---- the first head ---- */
 
+static void add_lines(struct forwarded *forwarded, const void *head)
+{
+    struct span rest = *(const struct span *)head;
+    while (!span_absent(rest)) {
+        struct span value = span_trim(span_cut(&rest, '\n'));
+        if (value.size > 0 && value.at[value.size - 1] == '\r')
+            value.size--;
+        if (value.size == 0)
+            return; /* the blank line */
+        struct span name = span_cut(&value, ':');
+        if (!span_absent(value))
+            forwarded_add(forwarded, name, span_trim(value));
+    }
+}
+
 void http_upgrade_first(struct http_connection *connection, char *bytes, size_t size)
 {
     const struct upgrade_front *front = &connection->front->upgrade;
@@ -26,7 +41,10 @@ void http_upgrade_first(struct http_connection *connection, char *bytes, size_t 
         http_connection_drop(connection);
         return;
     }
-    struct upgrade upgrade = {.arrival = http_connection_leave(connection, connection->fd), .received = {bytes, size}};
+    struct upgrade upgrade = {.received = {bytes, size}};
+    struct address client = http_request_client(connection, add_lines, &upgrade.received);
+    upgrade.arrival = http_connection_leave(connection, connection->fd);
+    upgrade.arrival.client = client;
     http_connection_drop(connection);
     front->adopt(front->context, &upgrade);
 }
@@ -76,6 +94,7 @@ static void on_upgraded(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, voi
     if (copy >= 0 && head->error == 0) {
         struct upgrade upgrade = {
             .arrival = http_connection_leave(connection, copy), .received = text_span(head), .answered = true};
+        upgrade.arrival.client = http_request_client(connection, http_request_add_forwarded, connection);
         front->upgrade.adopt(front->upgrade.context, &upgrade);
     } else if (copy >= 0) {
         close(copy);
@@ -139,11 +158,12 @@ int http_upgrade_answer(struct http_request *request)
     CLEANUP(text_done) struct text answer = TEXT(ANSWER_MAX_BYTES);
     struct http_connection *connection = request->connection;
     const struct upgrade_front *front = &connection->front->upgrade;
-    struct upgrade upgrade = {.arrival = {.fd = -1,
-                                          .client = connection->client,
-                                          .facts = connection->facts,
-                                          .listener = connection->listener},
-                              .received = remake_head(request)};
+    struct upgrade upgrade = {
+        .arrival = {.fd = -1,
+                    .client = http_request_client(connection, http_request_add_forwarded, connection),
+                    .facts = connection->facts,
+                    .listener = connection->listener},
+        .received = remake_head(request)};
     int status = request->queue.error ? request->queue.error : front->judge(front->context, &upgrade, &answer);
     text_terminate(&answer);
     if (status < 0 || answer.error != 0)

@@ -29,6 +29,7 @@ struct message {
     struct sse_legacy *sse; /* NULL once it is gone */
     struct link link;
     struct address client;
+    struct peer_facts *facts; /* counted */
     bool owes;
     char *bytes;
 };
@@ -153,6 +154,7 @@ static void reply_message(struct exchange *exchange, struct reply *reply)
 static void free_message(struct message *message)
 {
     inbox_done(&message->delivery);
+    peer_facts_unref(message->facts);
     free(message->bytes);
     free(message);
 }
@@ -181,6 +183,7 @@ static void begin(struct sse_legacy *sse, struct message *message)
     exchange_init(exchange, &message_ops, request->front->reactor);
     exchange->listener = http_route_listener(request->connection, exchange->snapshot->settings);
     exchange->client = message->client;
+    exchange->facts = message->facts;
     exchange->message = (struct span){message->bytes, message->delivery.size};
     exchange->connection = sse;
     exchange->session = sse->session ? session_ref(sse->session) : NULL;
@@ -222,12 +225,14 @@ static int put(struct http_request *request, struct span id, struct message *mes
         .bytes = SSE_LEGACY_PAYLOADS * exchange_settings(exchange)->limits.max_payload,
     };
     message->client = exchange->client;
+    message->facts = peer_facts_ref(request->facts);
     message->delivery.size = request->body_size;
     message->bytes = TAKE(request->body);
     int r = inbox_put(exchange_gateway(exchange), id, &bounds, &message->delivery);
     if (r == 0)
         return 0;
     request->body = message->bytes;
+    peer_facts_unref(message->facts);
     free(message);
     return r;
 }

@@ -6,28 +6,25 @@
      HTTP front re-makes the head and asks judge() for the whole answer, which it sends by way of libmicrohttpd. After a
      101 has gone out, adopt() gets the connection with `answered` set.
 
+   The client's address is, where the connection or the head comes from trusted proxies, that of whom they speak for.
    One reactor's thread throughout; both functions may be called from inside the HTTP front's callbacks, so neither may
    call the HTTP front. */
 #pragma once
 #include "gateway/base/text.h"
 #include "transports/serve/arrival.h"
 
-struct tls_wire;
-
 enum { UPGRADE_MAX_HEAD = 32 * 1024 /* a longer head gets its 431 from the HTTP front */ };
 
 struct upgrade {
-    struct arrival arrival; /* fd: the client's own socket, or one end of a pump; nothing of `received` is left in it */
-    struct tls_wire
-        *tls; /* set: fd is the client's socket and speaks TLS, and the handshake is done. NULL: plaintext */
-    struct span received; /* all that the client has sent so far: a whole head with its blank line, then perhaps early
-                             frames. Borrowed for the call */
-    bool answered;        /* the 101 has been sent, with the fields of judge(); `received` begins with the head as it
-                             was re-made: names and values are the client's, the order is, blanks are not */
+    struct arrival arrival; /* nothing of `received` is left in its descriptor */
+    struct span received;   /* all that the client has sent so far: a whole head with its blank line, then perhaps early
+                               frames. Borrowed for the call */
+    bool answered;          /* the 101 has been sent, with the fields of judge(); `received` begins with the head as it
+                               was re-made: names and values are the client's, the order is, blanks are not */
 };
 
 struct upgrade_front {
-    /* Takes the arrival and the TLS state. */
+    /* Takes the arrival. */
     void (*adopt)(void *context, const struct upgrade *upgrade);
     /* Judges the head in upgrade->received; takes nothing (fd is -1). Writes the whole HTTP/1.1 answer into `answer`:
        status line, fields, blank line, body (none with 101). 101: adopt() follows. Another status: that is the answer.

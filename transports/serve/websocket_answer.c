@@ -152,17 +152,14 @@ static int send_refusal(struct websocket_front *front, const struct upgrade *upg
     int pair[2];
     if (pump_socketpair(pair) != 0) {
         close(upgrade->arrival.fd);
-        tls_wire_free(upgrade->tls);
         return -EMFILE;
     }
     close(pair[0]);
-    int result = pump_new(front->pumps,
-                          &(struct pump_settings){.outer_fd = upgrade->arrival.fd,
-                                                  .outer_tls = upgrade->tls,
-                                                  .inner_fd = pair[1],
-                                                  .ended = refused_ended,
-                                                  .context = refused},
-                          &pump);
+    int result =
+        pump_new(front->pumps,
+                 &(struct pump_settings){
+                     .outer_fd = upgrade->arrival.fd, .inner_fd = pair[1], .ended = refused_ended, .context = refused},
+                 &pump);
     if (result == 0)
         pump_finish(pump, answer);
     return result;
@@ -173,7 +170,6 @@ void websocket_answer_refuse(struct websocket_front *front, const struct upgrade
     struct refused *refused = malloc(sizeof(*refused));
     if (!refused) {
         close(upgrade->arrival.fd);
-        tls_wire_free(upgrade->tls);
         give_back(front, upgrade->arrival.facts);
         return;
     }

@@ -437,7 +437,6 @@ static int begin_pumping(struct websocket_connection *connection, const struct u
     struct span early = {upgrade->received.at + head->size, upgrade->received.size - head->size};
     int result = pump_new(connection->front->pumps,
                           &(struct pump_settings){.outer_fd = upgrade->arrival.fd,
-                                                  .outer_tls = upgrade->tls,
                                                   .inner_fd = fd,
                                                   .first_from_outer = early,
                                                   .swallow_head = upgrade->answered,
@@ -450,28 +449,22 @@ static int begin_pumping(struct websocket_connection *connection, const struct u
     return result;
 }
 
-static void drop(const struct upgrade *upgrade)
-{
-    close(upgrade->arrival.fd);
-    tls_wire_free(upgrade->tls);
-}
-
 void websocket_connection_open(struct websocket_front *front, const struct upgrade *upgrade,
                                const struct websocket_head *head)
 {
     struct websocket_connection *connection = make(front, upgrade);
     int pair[2];
     if (!connection) {
-        drop(upgrade);
+        close(upgrade->arrival.fd);
         quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
         peer_facts_unref(upgrade->arrival.facts);
         return;
     }
     if (pump_socketpair(pair) != 0) {
-        drop(upgrade);
+        close(upgrade->arrival.fd);
     } else if (give_to_library(connection, head, pair[0]) != 0) {
         close(pair[1]);
-        drop(upgrade);
+        close(upgrade->arrival.fd);
     } else if (begin_pumping(connection, upgrade, head, pair[1]) == 0) {
         counter_add(front->counters, COUNTER_WEBSOCKET_UPGRADES, 1);
         websocket_front_touch(connection);

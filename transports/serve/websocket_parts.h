@@ -4,7 +4,6 @@
 
 #include "gateway/base/text.h"
 #include "transports/serve/duplex.h"
-#include "transports/serve/tls_wire.h"
 #include "transports/serve/websocket.h"
 #include "transports/wire/websocket_frame.h"
 #include "transports/wire/websocket_head.h"

@@ -300,8 +300,10 @@ bool http_asks_for_websocket(struct span upgrade)
 static bool line_asks_for_websocket(struct span line, bool get)
 {
     struct span value = line;
+    if (!get || line.size == 0 || (line.at[0] | 0x20) != 'u')
+        return false;
     struct span name = span_cut(&value, ':');
-    return get && span_equal_nocase(name, SPAN("upgrade")) && http_asks_for_websocket(value);
+    return span_equal_nocase(name, SPAN("upgrade")) && http_asks_for_websocket(value);
 }
 
 enum http_peek http_head_peek(struct span bytes)

@@ -99,11 +99,48 @@ static void on_log(int level UNUSED, const char *line)
     log_debug("libwebsockets", LOG_SPAN("message", span_trim(span_cut(&rest, '\n'))));
 }
 
+/* ---- its handles ---- */
+
+struct search {
+    struct websocket_front *front;
+    unsigned count, before;
+};
+
+static void count_handle(uv_handle_t *handle UNUSED, void *context)
+{
+    struct search *search = context;
+    search->count++;
+}
+
+static unsigned count_handles(struct websocket_front *front)
+{
+    struct search search = {.front = front};
+    uv_walk(reactor_loop(front->reactor), count_handle, &search);
+    return search.count;
+}
+
+/* The loop's list is in the order in which they were made. Its polls come and go; these stay until the end. */
+static void remember_handle(uv_handle_t *handle, void *context)
+{
+    struct search *search = context;
+    struct websocket_front *front = search->front;
+    bool stays = handle->type == UV_TIMER || handle->type == UV_IDLE;
+    if (search->count++ >= search->before && stays && front->library_handles < WEBSOCKET_LIBRARY_HANDLES)
+        front->library[front->library_handles++] = handle;
+}
+
+static void remember_handles(struct websocket_front *front, unsigned before)
+{
+    struct search search = {.front = front, .before = before};
+    uv_walk(reactor_loop(front->reactor), remember_handle, &search);
+}
+
 /* Process-wide, whatever else it does to the process when a context is made: one at a time. */
 static struct lws_context *make_context(struct websocket_front *front)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static const lws_retry_bo_t no_pings_of_its_own = {.conceal_count = 0};
+    unsigned before = count_handles(front);
     void *loops[] = {reactor_loop(front->reactor)};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
@@ -119,6 +156,7 @@ static struct lws_context *make_context(struct websocket_front *front)
         .uid = (uid_t)-1,
         .count_threads = 1,
         .user = front,
+        .pcontext = &front->lws,
     };
     pthread_mutex_lock(&lock);
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
@@ -126,29 +164,28 @@ static struct lws_context *make_context(struct websocket_front *front)
     if (context)
         front->vhost = lws_create_vhost(context, &info);
     pthread_mutex_unlock(&lock);
+    remember_handles(front, before);
     return context;
 }
-
-struct search {
-    const void *data;
-    bool found;
-};
 
 static void look_at_handle(uv_handle_t *handle, void *context)
 {
     struct search *search = context;
-    search->found = search->found || handle->data == search->data;
+    for (unsigned i = 0; i < search->front->library_handles; i++)
+        search->count += handle == search->front->library[i];
 }
 
-/* Its timer and its idle handle point to the context until they are closed, and they are closed last. */
+/* Version 4.1 has to be asked a second time when its handles are closed; 4.3 is gone by then. */
 static void on_ending(uv_idle_t *idle)
 {
     struct websocket_front *front = idle->data;
-    struct search search = {.data = front->lws};
+    struct search search = {.front = front};
     uv_walk(idle->loop, look_at_handle, &search);
-    if (search.found)
+    if (search.count > 0)
         return;
-    lws_context_destroy(TAKE(front->lws));
+    if (front->lws)
+        lws_context_destroy(front->lws);
+    front->lws = NULL;
     uv_idle_stop(idle);
     close_handle((uv_handle_t *)idle);
 }

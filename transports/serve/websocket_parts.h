@@ -12,13 +12,16 @@ enum {
     WEBSOCKET_RX_BYTES = 1024,        /* libwebsockets' buffer of one connection */
     WEBSOCKET_READ_BYTES = 64 * 1024, /* what it reads at once, and writes; one buffer per reactor */
     WEBSOCKET_SWEEP_MS = 250,
+    WEBSOCKET_LIBRARY_HANDLES = 4,
 };
 
 struct websocket_front {
     struct reactor *reactor;
     struct counters *counters;
     struct pumps *pumps;
-    struct lws_context *lws;
+    struct lws_context *lws;                               /* NULL again when it is gone, which it says itself */
+    const uv_handle_t *library[WEBSOCKET_LIBRARY_HANDLES]; /* its handles that are closed last */
+    unsigned library_handles;
     struct lws_vhost *vhost;
     uv_prepare_t prepare; /* the end of each turn */
     uv_timer_t sweep;

@@ -191,12 +191,14 @@ static void failed(struct client_websocket *websocket, struct lws *wsi, struct s
         (void)snprintf(websocket->why, WHY_BYTES, "%.*s", SPAN_PRINT(reason));
 }
 
+/* A reason says more than its number, and libwebsockets takes numbers that it does not know (1013) for 1002. */
 static void note_goodbye(struct client_websocket *websocket, const unsigned char *bytes, size_t size)
 {
-    if (size >= 2)
-        (void)snprintf(websocket->why, WHY_BYTES, "the server closed the connection: %u%s%.*s",
-                       bytes[0] * 256U + bytes[1], size > 2 ? ", " : "", (int)MIN(size - 2, (size_t)GOODBYE_BYTES),
-                       (const char *)bytes + 2);
+    if (size > 2)
+        (void)snprintf(websocket->why, WHY_BYTES, "the server closed the connection: %.*s",
+                       (int)MIN(size - 2, (size_t)GOODBYE_BYTES), (const char *)bytes + 2);
+    else if (size == 2)
+        (void)snprintf(websocket->why, WHY_BYTES, "the server closed the connection (%u)", bytes[0] * 256U + bytes[1]);
 }
 
 static int fail(struct client_websocket *websocket, int result)
@@ -284,6 +286,7 @@ static void on_late(lws_sorted_usec_list_t *list)
 {
     struct client_websocket *websocket = lws_container_of(list, struct client_websocket, timer.list);
     websocket->late = true;
+    lws_cancel_service(websocket->context); /* timers run before it sleeps, and it would sleep */
 }
 
 static void run_until(struct client_websocket *websocket, bool (*done)(const struct client_websocket *websocket),

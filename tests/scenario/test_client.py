@@ -1,10 +1,13 @@
 """weir tools and weir call: against a gateway in both eras, and against servers that do what a gateway never would."""
 import base64
+import contextlib
 import http.client
 import http.server
 import json
 import os
+import re
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -12,6 +15,8 @@ import threading
 import unittest
 from pathlib import Path
 
+from certificates import Authority
+from websocket import BINARY, CLOSE, accept_head, frame
 from weir_process import COMPLAINTS, WeirProcess, binary
 
 RUN_SECONDS = 60
@@ -576,6 +581,114 @@ class Tls(unittest.TestCase):
                 self.assertEqual(server.requests, [])
                 done = run("call", server.url, "x", environment={"SSL_CERT_FILE": str(certificate)})
                 self.assertEqual((done.returncode, done.stdout), (0, "done\n"), done.stderr)
+
+    def test_gateway(self):
+        """https and wss: who is trusted, by --ca; who is not, and why; --insecure, said aloud."""
+        with tempfile.TemporaryDirectory() as folder:
+            authority, stranger = Authority(folder), Path(folder, "stranger")
+            stranger.mkdir()
+            others = Authority(stranger)
+            listeners = [authority.sign("good"), authority.sign("other", "DNS:other.example")]
+            config = "listen:\n" + "".join(f"  - {{address: '127.0.0.1:0', tls: {{certificate: {pem}, key: {key}}}}}\n"
+                                           for pem, key in listeners)
+            with WeirProcess(config) as weir:
+                good, other = weir.ports
+                rows = [
+                    (good, "127.0.0.1", ["--ca", authority.path], 0, "", "an address"),
+                    (good, "localhost", ["--ca", authority.path], 0, "", "a name"),
+                    (good, "localhost", [], 1, "certificate problem: unable to get local issuer certificate", "nobody's"),
+                    (good, "localhost", ["--ca", others.path], 1, "certificate problem", "somebody else's"),
+                    (good, "localhost", ["--ca", __file__], 1, "certificate", "a file without certificates"),
+                    (other, "localhost", ["--ca", authority.path], 1, "match", "for another name"),
+                    (other, "127.0.0.1", ["--ca", authority.path], 1, "match", "without this address"),
+                    (other, "localhost", ["--insecure"], 0, "--insecure: the server's certificate is not checked", "whoever"),
+                ]
+                for port, host, arguments, status, words, comment in rows:
+                    for scheme in ("https", "wss"):
+                        with self.subTest(f"{scheme}, {comment}"):
+                            done = run("call", f"{scheme}://{host}:{port}/mcp", "echo", '{"message":"hi"}', *arguments)
+                            self.assertEqual((done.returncode, done.stdout), (status, "" if status else "hi\n"), done.stderr)
+                            self.assertIn(words, done.stderr)
+                            self.assertEqual(done.stderr.count("\n"), 1 if words else 0, done.stderr)
+                for scheme, port, words in (("ws", good, "HTTP 400"), ("http", good, "")):
+                    done = run("tools", f"{scheme}://127.0.0.1:{port}/mcp")
+                    self.assertEqual((done.returncode, done.stdout), (1, ""))
+                    self.assertIn(words, done.stderr)
+
+
+class WebSocketPeer(threading.Thread):
+    """Takes one connection; `play` gets its socket after the head of the upgrade, and the key that it has."""
+
+    def __init__(self, play):
+        super().__init__(daemon=True)
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self.listening.getsockname()[1]}/mcp"
+        self.play = play
+        self.start()
+
+    def run(self):
+        connection, _ = self.listening.accept()
+        with connection:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(65536)
+            key = re.search(rb"(?i)sec-websocket-key: (\S+)", head)[1].decode()
+            with contextlib.suppress(ConnectionError):
+                self.play(connection, key)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listening.close()
+        self.join(RUN_SECONDS)
+
+
+def answering(*messages):
+    """Upgrades, sends this after the first message, and waits for the client's end."""
+
+    def play(connection, key):
+        connection.sendall(accept_head(key))
+        connection.recv(65536)
+        for message in messages:
+            connection.sendall(message)
+        while connection.recv(65536):
+            pass
+
+    return play
+
+
+def plainly(answer):
+    return lambda connection, key: connection.sendall(answer)
+
+
+class WrongWebSockets(unittest.TestCase):
+    def test_all(self):
+        moved = b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+        rows = [
+            (plainly(b""), "ws://", "hangs up"),
+            (plainly(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"), "HTTP 401: the server wants credentials", "refused"),
+            (plainly(moved), "HTTP 302", "moved: not followed"),
+            (plainly(b"SSH-2.0-OpenSSH_9.2\r\n"), "", "something else altogether"),
+            (answering(frame("\x01\x02", BINARY, mask=False)), "binary", "a binary message"),
+            (answering(frame("{", mask=False)), "not JSON-RPC", "no JSON"),
+            (answering(frame((1013).to_bytes(2, "big") + b"try again later", CLOSE, mask=False)),
+             "the server closed the connection: try again later", "a full house"),
+            (answering(frame('{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"broken"}}', mask=False)),
+             "error -32603: broken", "an error"),
+        ]
+        for play, words, comment in rows:
+            with self.subTest(comment), WebSocketPeer(play) as peer:
+                done = run("tools", peer.url, "--era", "modern", "--timeout", "20")
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertTrue(done.stderr.startswith("weir tools: "), done.stderr)
+                self.assertIn(words, done.stderr)
+
+    def test_silence(self):
+        with WebSocketPeer(answering()) as peer:
+            done = run("tools", peer.url, "--timeout", "1")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("did not answer within 1 s: --timeout allows more", done.stderr)
 
 
 if __name__ == "__main__":

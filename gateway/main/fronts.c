@@ -181,6 +181,9 @@ int fronts_open(struct gateway *gateway, const struct settings *settings, const 
     int result = fronts->reactor && fronts->step ? open_addresses(fronts, settings, problem) : -ENOMEM;
     if (result == 0)
         result = on_all_reactors(fronts, open_front);
+    if (result == -ENOTSUP)
+        text_add_literal(problem, "cannot serve WebSocket: libwebsockets does not find its libuv plug-in (Debian's "
+                                  "libwebsockets-evlib-uv)");
     if (result < 0) {
         fronts_close(fronts);
         return result;

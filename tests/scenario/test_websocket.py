@@ -271,6 +271,31 @@ class Limits(unittest.TestCase):
             wait_for(lambda: used(weir, "connections") <= 2, "its connection to end")
             self.assertEqual(closes(weir, "none"), 1)
 
+    def test_a_violation_by_one_that_does_not_read(self):
+        """The close frame would come behind what is not read: it is waited for, and then the connection is cut."""
+        with WeirProcess(LISTEN + ADMIN) as weir, WebSocket(weir.port, receive_buffer=4096) as ws:
+            for i in range(4):
+                ws.send_text(tool("echo", {"message": "x" * 500000}, id=i))
+            ws.send(frame(2, b"binary"))
+            wait_for(lambda: closes(weir, "1003") == 1, "the violation to be seen")
+            wait_for(lambda: used(weir, "connections") == 1, "the connection to be cut")
+
+    def test_a_violation_by_one_that_reads_late(self):
+        with WeirProcess(LISTEN + ADMIN) as weir, WebSocket(weir.port, receive_buffer=4096) as ws:
+            for i in range(4):
+                ws.send_text(tool("echo", {"message": "x" * 500000}, id=i))
+            ws.send(frame(2, b"binary"))
+            wait_for(lambda: closes(weir, "1003") == 1, "the violation to be seen")
+            for i in range(4):
+                self.assertEqual(ws.receive_json()["id"], i, "what came before it is answered in full")
+            self.assertEqual(ws.expect_close(), 1003)
+
+    def test_a_head_that_is_too_large(self):
+        with WeirProcess(LISTEN) as weir:
+            with self.assertRaises(Refused) as refused:
+                WebSocket(weir.port, protocol=b"mcp, mcp.auth." + b"t" * 40000)
+            self.assertEqual(refused.exception.status, 431)
+
     def test_no_room_for_a_session(self):
         with WeirProcess(LISTEN + ADMIN + "limits: {max_sessions: 1}\n") as weir, WebSocket(weir.port) as one, WebSocket(weir.port) as two:
             one.initialize()

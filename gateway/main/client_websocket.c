@@ -68,7 +68,10 @@ static void set_host(struct client_websocket *websocket, const char *host, const
 {
     size_t size = strlen(host);
     bool brackets = size > 1 && host[0] == '[' && host[size - 1] == ']';
-    websocket->port = port ? atoi(port) : (websocket->tls ? 443 : 80);
+    uint64_t number = websocket->tls ? 443 : 80;
+    if (port)
+        (void)!span_to_uint64(span_of(port), &number); /* curl has read it as one */
+    websocket->port = (int)number;
     (void)snprintf(websocket->host, HOST_BYTES, "%.*s", (int)(brackets ? size - 2 : size), host + brackets);
     (void)snprintf(websocket->host_field, HOST_BYTES, "%s%s%s", host, port ? ":" : "", port ? port : "");
 }

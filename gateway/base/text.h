@@ -47,7 +47,7 @@ void text_add_grow(struct text *text, struct span span);
 static inline void text_add(struct text *text, struct span span)
 {
     /* 1 <= size <= what is left: an empty span wraps round, so that its start, which may be NULL, is never touched. */
-    if (span.size - 1 < text->room - text->size && text->error == 0) {
+    if (span.size - 1 < text->room - text->size && text->error == 0 && text->at) {
         memcpy(text->at + text->size, span.at, span.size);
         text->size += span.size;
     } else {

@@ -306,9 +306,9 @@ for name, value, expected in (
         ("list", "application/json, text/plain", "415 close"), ("empty", "", "415 close"), ("quoted charset", 'application/json;charset="UTF-8"', "200")):
     row(f"content-type: {name}", post(changes={"Content-Type": value}), expected)
 for name, value, expected in (
-        ("missing", None, "200"), ("anything", "*/*", "200"), ("json only", "application/json", "200"), ("sse only", "text/event-stream", "200"), ("html", "text/html", "406 close"),
-        ("q=0", "application/json;q=0, text/event-stream;q=0", "406 close"), ("anything but", "*/*, application/json;q=0, text/event-stream;q=0", "406 close"), ("application/*", "application/*", "200"),
-        ("capitals and q", "TEXT/HTML, Application/Json;Q=0.5", "200"), ("empty", "", "406 close"), ("quoted comma", 'text/html;x="a,application/json"', "406 close")):
+        ("missing", None, "200"), ("anything", "*/*", "200"), ("json only", "application/json", "406 close"), ("sse only", "text/event-stream", "406 close"), ("html", "text/html", "406 close"),
+        ("q=0", "application/json;q=0, text/event-stream;q=0", "406 close"), ("anything but", "*/*, application/json;q=0, text/event-stream;q=0", "406 close"), ("application/*", "application/*", "406 close"), ("both by ranges", "application/*, text/*;q=0.1", "200"),
+        ("capitals and q", "Text/Event-Stream, Application/Json;Q=0.5", "200"), ("empty", "", "406 close"), ("quoted comma", 'text/html;x="a,application/json"', "406 close")):
     row(f"accept: {name}", post(changes={"Accept": value}), expected)
 row("accept of GET: json only", get(b"/mcp", extra=[b"Accept: application/json"]), "406 close")
 row("get without session", get(b"/mcp", extra=[b"Accept: text/event-stream"]), "400|405|400 close|405 close")

@@ -136,8 +136,10 @@ static int check_media(enum http_route route, struct span method, const struct h
         return refuse(refusal, ERROR_UNSUPPORTED_MEDIA, COUNTER_REFUSED_MEDIA);
     if (route == HTTP_ROUTE_MESSAGES)
         return 0; /* its answer has no body */
-    bool json = post && http_head_accepts_json(head);
-    if ((post || span_is(method, "GET")) && !json && !http_head_accepts_event_stream(head))
+    /* A POST is answered by either, as the handler's first word will have it: clients MUST take both
+       (basic/transports/streamable-http, "Sending Messages"). */
+    bool json = !post || http_head_accepts_json(head);
+    if ((post || span_is(method, "GET")) && !(json && http_head_accepts_event_stream(head)))
         return refuse(refusal, ERROR_NOT_ACCEPTABLE, COUNTER_REFUSED_MEDIA);
     return 0;
 }

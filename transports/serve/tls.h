@@ -35,7 +35,7 @@ struct tls_edge_settings {
 /* 0 or -errno. */
 MUST_USE int tls_edge_new(const struct tls_edge_settings *settings, struct tls_edge **ret_edge);
 /* Takes a connection on which the client is to speak first, and one unit of QUOTA_CONNECTIONS; an acceptor_callback. */
-void tls_edge_accepted(void *edge, int fd, const struct address *client);
+void tls_edge_accepted(void *context, int fd, const struct address *client);
 /* Whether neither a handshake is under way nor a connection of this edge is still carried. */
 bool tls_edge_idle(const struct tls_edge *edge);
 /* Ends the handshakes under way; connections that are carried go on until their ends or pumps_free() end them, and the

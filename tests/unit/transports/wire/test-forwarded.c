@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/base/text.h"
 #include "transports/wire/forwarded.h"
 
 /* The trusted ones: 10.0.0.0/8, 2001:db8::/32, and local sockets. */
@@ -98,7 +99,8 @@ static void test_rows(void **state)
 static void test_bounds(void **state)
 {
     const char *lines[FORWARDED_MAX_LINES + 2] = {NULL};
-    char many[16 * (FORWARDED_MAX_ENTRIES + 1)] = "X: 198.51.100.1";
+    CLEANUP(text_done) struct text many = TEXT(16 * (FORWARDED_MAX_ENTRIES + 1));
+    text_add_literal(&many, "X: 198.51.100.1");
     (void)state;
     for (unsigned i = 0; i < FORWARDED_MAX_LINES; i++)
         lines[i] = "X: 10.0.0.2";
@@ -107,10 +109,12 @@ static void test_bounds(void **state)
     lines[FORWARDED_MAX_LINES] = "X: 10.0.0.2";
     check("10.0.0.1:1", lines, "10.0.0.1:1");
     for (unsigned i = 1; i < FORWARDED_MAX_ENTRIES; i++)
-        strcat(many, ",10.0.0.2");
-    check("10.0.0.1:1", (const char *[]){many, NULL}, "198.51.100.1:0");
-    strcat(many, ",10.0.0.2");
-    check("10.0.0.1:1", (const char *[]){many, NULL}, "10.0.0.2:0");
+        text_add_literal(&many, ",10.0.0.2");
+    text_terminate(&many);
+    check("10.0.0.1:1", (const char *[]){many.at, NULL}, "198.51.100.1:0");
+    text_add_literal(&many, ",10.0.0.2");
+    text_terminate(&many);
+    check("10.0.0.1:1", (const char *[]){many.at, NULL}, "10.0.0.2:0");
 }
 
 int main(void)

@@ -330,6 +330,11 @@ size_t pump_queued(const struct pump *pump)
     return send_queue_size(&pump->outward.queue);
 }
 
+size_t pump_queued_inward(const struct pump *pump)
+{
+    return send_queue_size(&pump->inward.queue);
+}
+
 int pump_socketpair(int ret_fd[2])
 {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ret_fd) == 0 ? 0 : -errno;

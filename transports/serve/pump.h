@@ -104,6 +104,8 @@ void pump_flush(struct pump *pump);
 void pump_write(struct pump *pump, struct span bytes);
 /* Bytes for the peer that it has not taken yet, as far as the pump holds them. */
 size_t pump_queued(const struct pump *pump);
+/* The other way round: bytes of the peer that the inner end has not taken yet. */
+size_t pump_queued_inward(const struct pump *pump);
 
 /* Both ends of a new socketpair, non-blocking and close-on-exec. 0 or -errno. */
 MUST_USE int pump_socketpair(int ret_fd[2]);

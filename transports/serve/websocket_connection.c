@@ -232,6 +232,8 @@ static void take_message(struct websocket_connection *connection, struct span me
 static void take_part(struct websocket_connection *connection, struct lws *wsi, struct span part)
 {
     bool last = lws_is_final_fragment(wsi) != 0;
+    if (connection->gate_close != WEBSOCKET_CLOSE_NONE)
+        websocket_front_touch(connection);
     if (last && connection->message.size == 0) {
         take_message(connection, part);
         return;
@@ -305,11 +307,21 @@ static void give_input(struct websocket_connection *connection)
     (void)lws_service_fd_tsi(connection->front->lws, &readable, 0);
 }
 
-/* The messages before the frame that ends it still count. */
+static bool more_comes(const struct websocket_connection *connection)
+{
+    if (!connection->wsi || !connection->pump)
+        return false;
+    return socket_state_has_input(connection->inner_fd) || pump_queued_inward(connection->pump) > 0;
+}
+
+/* The messages before the frame that ends it still count: a long one may take several turns to come through, and each
+   part of it brings us here again. */
 static void obey_gate(struct websocket_connection *connection)
 {
-    for (unsigned i = 0; i < LAST_READS && connection->wsi && socket_state_has_input(connection->inner_fd); i++)
+    for (unsigned i = 0; i < LAST_READS && more_comes(connection); i++)
         give_input(connection);
+    if (more_comes(connection))
+        return;
     if (!connection->peer_closed) {
         websocket_connection_close(connection, (enum websocket_close)connection->gate_close, connection->close_reason);
     } else if (is_open(connection)) {

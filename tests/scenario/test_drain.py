@@ -54,10 +54,11 @@ class Drain(unittest.TestCase):
                 client.close()
 
     def test_interrupt_is_the_same(self):
-        with WeirProcess(LISTEN + SLOW) as weir:
+        with WeirProcess(LISTEN + ADMIN + SLOW) as weir:
             working = Client(weir, call("second"))
             busy = Client(weir, get())
             self.assertEqual(busy.response()[0], 200)
+            wait_for(lambda: used(weir, "in_flight") == 1, "the call")
             weir.signal(signal.SIGINT)
             weir.wait_log("draining")
             self.assertEqual(working.response()[0], 200)

@@ -71,7 +71,11 @@ void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **contex
         return;
     }
     struct http_connection *connection = *context;
+    void *ended = connection;
     *context = NULL;
+    if (connection->request) /* the library closes some connections in the middle of a body without a word about the
+                                request */
+        http_request_on_completed(front, mhd, &ended, MHD_REQUEST_TERMINATED_WITH_ERROR);
     if (front->adding == connection)
         front->adding = NULL;
     epoll_ctl(front->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);

@@ -332,13 +332,14 @@ class Browsers(unittest.TestCase):
 
 class Ends(unittest.TestCase):
     def test_drain(self):
-        with WeirProcess(LISTEN + SLOW) as weir:
+        with WeirProcess(LISTEN + ADMIN + SLOW) as weir:
             working = Client(weir, call("second"))
             idle = Client(weir, get())
             self.assertEqual(idle.response()[0], 200)
             stream = Client(weir, LISTEN_REQUEST)
             self.assertEqual(stream.head()[0], 200)
             self.assertIn("acknowledged", stream.event()["data"])
+            wait_for(lambda: used(weir, "in_flight") == 1, "the call")
             weir.signal(signal.SIGTERM)
             self.assertTrue(idle.closed())
             last = stream.event()

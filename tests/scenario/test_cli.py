@@ -188,7 +188,7 @@ class Serve(unittest.TestCase):
                                     env={**os.environ, "WEIR_ADMIN_ADDRESS": "127.0.0.1:0"})
             end = time.monotonic() + RUN_SECONDS
             answer = b""
-            while not answer and weir.poll() is None and time.monotonic() < end:
+            while not answer.startswith(b"HTTP/1.1 200 ") and weir.poll() is None and time.monotonic() < end:  # 503: starting
                 with socket.socket(socket.AF_UNIX) as client:
                     try:
                         client.connect(path)

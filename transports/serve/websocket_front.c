@@ -163,6 +163,7 @@ static struct lws_context *make_context(struct websocket_front *front)
     struct lws_context *context = lws_create_context(&info);
     if (context)
         front->vhost = lws_create_vhost(context, &info);
+    lws_set_log_level(0, on_log); /* from here on it is used by several threads, and it has one line buffer for all */
     pthread_mutex_unlock(&lock);
     remember_handles(front, before);
     return context;

@@ -46,6 +46,7 @@ static void release(struct exchange *exchange)
 {
     envelope_done(&exchange->envelope);
     session_unref(exchange->session);
+    identity_unref(exchange->identity);
     snapshot_unref(exchange->snapshot);
     exchange->ops->release(exchange);
 }

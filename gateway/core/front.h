@@ -12,6 +12,7 @@
                                      ←    ops->release()  when nobody refers to it any more
 */
 #pragma once
+#include "auth/identity.h"
 #include "gateway/core/peer_facts.h"
 #include "gateway/core/reactor.h"
 #include "gateway/core/snapshot.h"
@@ -75,6 +76,7 @@ struct exchange {
     const struct listener_settings *listener; /* of snapshot */
     struct address client;                    /* behind trusted proxies: whom they speak for */
     const struct peer_facts *facts;           /* of its connection; the front keeps it until release; NULL: none */
+    struct identity *identity;                /* who calls, counted, given up at release; NULL: nobody asked */
     struct span message; /* what came, one JSON-RPC message or a batch; must stay as it is until release */
     struct span
         session_id; /* Mcp-Session-Id; absent: none came. With connection_session the front sets `session` instead. */

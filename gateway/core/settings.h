@@ -3,6 +3,7 @@
 #pragma once
 #include "gateway/base/address.h"
 #include "gateway/base/log.h"
+#include "gateway/base/place.h"
 
 enum { SETTINGS_MAX_LISTENERS = 32, SETTINGS_MAX_MODULES = 64, SETTINGS_MAX_COMMANDS = 1024, SETTINGS_MAX_NAMES = 256 };
 
@@ -11,17 +12,6 @@ enum transport {
     TRANSPORT_WEBSOCKET = 1 << 1,
     TRANSPORT_SSE = 1 << 2,    /* HTTP with SSE, two endpoints (2024-11-05) */
     TRANSPORT_STREAM = 1 << 3, /* newline-delimited, on a listener of its own */
-};
-
-struct name_list {
-    char **name;
-    size_t count;
-};
-
-/* Where an entry stands in the configuration file; 0: in none. */
-struct place {
-    unsigned line;
-    unsigned column;
 };
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };

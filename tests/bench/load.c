@@ -11,18 +11,15 @@
    keeps them until there is a line on standard input
 
    Answers are read by their Content-Length; what a stream sends is counted by its event terminators. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "gateway/base/span.h"
+#include "tests/bench/generator.h"
 
 enum { MAX_CONNECTIONS = 16000, MAX_REQUEST = 65536, MAX_ANSWER = 16384, MAX_SECONDS = 120, MAX_SAMPLES = 8000000 };
 
@@ -38,54 +35,21 @@ struct connection {
 static struct connection *connections;
 static char request[MAX_REQUEST];
 static size_t request_size;
-static uint32_t *samples_us;
-static size_t samples, failures;
+static struct samples samples;
+static size_t failures;
 static int epoll_fd;
 static SSL_CTX *tls; /* NULL: plain */
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static void fail(const char *what)
-{
-    (void)fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static size_t read_file(const char *path, char *out)
-{
-    FILE *file = fopen(path, "rb");
-    size_t size = file ? fread(out, 1, MAX_REQUEST, file) : 0;
-    if (size == 0)
-        fail(path);
-    (void)fclose(file);
-    return size;
-}
-
 static void open_connection(struct connection *connection, int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int yes = 1;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        fail("connect");
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    connection->fd = generator_connect(port);
     if (tls) {
         connection->ssl = SSL_new(tls);
         if (!connection->ssl || SSL_set_fd(connection->ssl, connection->fd) != 1)
-            fail("SSL_new");
+            generator_fail("SSL_new");
         SSL_set_connect_state(connection->ssl);
     }
-    if (fcntl(connection->fd, F_SETFL, O_NONBLOCK) < 0)
-        fail("fcntl");
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0)
-        fail("epoll_ctl");
+    generator_watch(epoll_fd, connection->fd, connection);
 }
 
 static void close_connection(struct connection *connection)
@@ -104,21 +68,21 @@ static bool shake_hands(struct connection *connection)
     if (result == 1)
         return true;
     if (SSL_get_error(connection->ssl, result) != SSL_ERROR_WANT_READ)
-        fail("handshake");
+        generator_fail("handshake");
     return false;
 }
 
 static void send_request(struct connection *connection)
 {
-    connection->sent_ns = now_ns();
+    connection->sent_ns = generator_now_ns();
     connection->have = 0;
     if (connection->ssl) {
         if (SSL_write(connection->ssl, request, (int)request_size) != (int)request_size)
-            fail("SSL_write");
+            generator_fail("SSL_write");
         return;
     }
     if (write(connection->fd, request, request_size) != (ssize_t)request_size)
-        fail("write");
+        generator_fail("write");
 }
 
 static ssize_t read_tls(struct connection *connection, char *bytes, size_t room)
@@ -136,7 +100,7 @@ static ssize_t receive(struct connection *connection)
     size_t room = MAX_ANSWER - 1 - connection->have;
     ssize_t got = connection->ssl ? read_tls(connection, to, room) : read(connection->fd, to, room);
     if (got == 0 || (got < 0 && errno != EAGAIN))
-        fail("the server closed a connection");
+        generator_fail("the server closed a connection");
     if (got > 0)
         connection->have += (size_t)got;
     connection->answer[connection->have] = '\0';
@@ -159,32 +123,24 @@ static void note(const struct connection *connection)
 {
     if (strncmp(connection->answer, "HTTP/1.1 200", 12) != 0)
         failures++;
-    if (samples < MAX_SAMPLES)
-        samples_us[samples++] = (uint32_t)((now_ns() - connection->sent_ns) / 1000);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
+    samples_add(&samples, connection->sent_ns);
 }
 
 static void print_rate(uint64_t start_ns)
 {
-    double elapsed_s = (double)(now_ns() - start_ns) / 1e9;
-    qsort(samples_us, samples, sizeof(*samples_us), by_value);
-    printf("{\"requests\":%zu,\"failures\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u}\n", samples, failures,
-           (double)samples / elapsed_s, samples ? samples_us[samples / 2] : 0,
-           samples ? samples_us[samples * 99 / 100] : 0);
+    double elapsed_s = (double)(generator_now_ns() - start_ns) / 1e9;
+    samples_sort(&samples);
+    printf("{\"requests\":%zu,\"failures\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u}\n", samples.count,
+           failures, (double)samples.count / elapsed_s, samples_at(&samples, 0.5), samples_at(&samples, 0.99));
 }
 
 static void run_rate(int count, int seconds)
 {
     struct epoll_event events[256];
-    uint64_t start_ns = now_ns(), end_ns = start_ns + (uint64_t)seconds * 1000000000;
+    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + (uint64_t)seconds * 1000000000;
     for (int i = 0; i < count; i++)
         send_request(&connections[i]);
-    while (now_ns() < end_ns) {
+    while (generator_now_ns() < end_ns) {
         /* Never asleep: waking the client would be charged to the server, and the more so the slower it is. */
         int ready = epoll_wait(epoll_fd, events, 256, 0);
         for (int i = 0; i < ready; i++) {
@@ -204,7 +160,7 @@ static void start_tls(void)
 {
     tls = SSL_CTX_new(TLS_client_method());
     if (!tls)
-        fail("SSL_CTX_new");
+        generator_fail("SSL_CTX_new");
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
 }
 
@@ -233,19 +189,19 @@ static void step_handshake(struct connection *connection, int port)
     note(connection);
     close_connection(connection);
     open_connection(connection, port);
-    connection->sent_ns = now_ns();
+    connection->sent_ns = generator_now_ns();
     (void)shake_hands(connection);
 }
 
 static void run_handshakes(int port, int count, int seconds)
 {
     struct epoll_event events[256];
-    uint64_t start_ns = now_ns(), end_ns = start_ns + (uint64_t)seconds * 1000000000;
+    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + (uint64_t)seconds * 1000000000;
     for (int i = 0; i < count; i++) {
         connections[i].sent_ns = start_ns;
         (void)shake_hands(&connections[i]);
     }
-    while (now_ns() < end_ns) {
+    while (generator_now_ns() < end_ns) {
         int ready = epoll_wait(epoll_fd, events, 256, 0);
         for (int i = 0; i < ready; i++)
             step_handshake(events[i].data.ptr, port);
@@ -264,7 +220,7 @@ static void run_idle(int count)
     printf("open\n");
     (void)fflush(stdout);
     if (!fgets(line, sizeof(line), stdin))
-        fail("standard input");
+        generator_fail("standard input");
 }
 
 /* ---- streams ---- */
@@ -281,12 +237,12 @@ static size_t count_events(const struct connection *connection)
 static void await_events(int wanted, size_t events_each)
 {
     struct epoll_event events[1024];
-    uint64_t end_ns = now_ns() + (uint64_t)MAX_SECONDS * 1000000000;
+    uint64_t end_ns = generator_now_ns() + (uint64_t)MAX_SECONDS * 1000000000;
     for (int done = 0; done < wanted;) {
         int ready = epoll_wait(epoll_fd, events, 1024, 1000);
-        if (now_ns() > end_ns) {
+        if (generator_now_ns() > end_ns) {
             errno = ETIMEDOUT;
-            fail("events");
+            generator_fail("events");
         }
         for (int i = 0; i < ready; i++) {
             struct connection *connection = events[i].data.ptr;
@@ -308,14 +264,14 @@ static void run_streams(int port, int count, const char *trigger_path)
     printf("open\n");
     (void)fflush(stdout);
     if (!fgets(line, sizeof(line), stdin))
-        fail("standard input");
-    request_size = read_file(trigger_path, request);
+        generator_fail("standard input");
+    request_size = generator_read_file(trigger_path, request, MAX_REQUEST);
     struct connection *caller = &connections[count];
     open_connection(caller, port);
     epoll_ctl(epoll_fd, EPOLL_CTL_DEL, caller->fd, NULL);
     send_request(caller);
     await_events(count, 2);
-    printf("{\"streams\":%d,\"all_ms\":%.1f}\n", count, (double)(now_ns() - caller->sent_ns) / 1e6);
+    printf("{\"streams\":%d,\"all_ms\":%.1f}\n", count, (double)(generator_now_ns() - caller->sent_ns) / 1e6);
 }
 
 static int usage(void)
@@ -341,11 +297,11 @@ int main(int argc, char **argv)
     if (port < 1 || port > 65535 || count < 1 || count >= MAX_CONNECTIONS || seconds < 1 || seconds > MAX_SECONDS)
         return usage();
     connections = calloc((size_t)count + 1, sizeof(*connections));
-    samples_us = calloc(MAX_SAMPLES, sizeof(*samples_us));
+    samples_init(&samples, MAX_SAMPLES);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!connections || !samples_us || epoll_fd < 0)
-        fail("set-up");
-    request_size = read_file(argv[streams || idle ? 4 : 5], request);
+    if (!connections || epoll_fd < 0)
+        generator_fail("set-up");
+    request_size = generator_read_file(argv[streams || idle ? 4 : 5], request, MAX_REQUEST);
     if (handshakes || tls_rate || idle)
         start_tls();
     if (streams) {

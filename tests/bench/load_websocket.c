@@ -5,16 +5,13 @@
      load_websocket idle PORT COUNT                         opens COUNT connections, says so, and keeps them until there
    is a line on standard input; pings are answered
 */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "gateway/base/span.h"
+#include "tests/bench/generator.h"
 
 enum { MAX_CONNECTIONS = 16000, MAX_MESSAGE = 65536, MAX_ANSWER = 8192, MAX_SECONDS = 120, MAX_SAMPLES = 4000000 };
 
@@ -33,32 +30,15 @@ static const char mask[4] = {0x12, 0x34, 0x56, 0x78};
 static struct connection *connections;
 static char frame[MAX_MESSAGE + 8];
 static size_t frame_size;
-static uint32_t *samples_us;
-static size_t samples, failures;
+static struct samples samples;
+static size_t failures;
 static int epoll_fd;
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static void fail(const char *what)
-{
-    (void)fprintf(stderr, "load_websocket: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
 
 /* A masked frame of the file's bytes. */
 static void make_frame(const char *path)
 {
     static char message[MAX_MESSAGE];
-    FILE *file = fopen(path, "rb");
-    size_t size = file ? fread(message, 1, sizeof(message), file) : 0;
-    if (size == 0 || size >= sizeof(message))
-        fail(path);
-    (void)fclose(file);
+    size_t size = generator_read_file(path, message, sizeof(message) - 1);
     size_t head = size < 126 ? 2 : 4;
     frame[0] = (char)0x81;
     frame[1] = (char)(0x80 | (head == 2 ? size : 126));
@@ -73,28 +53,18 @@ static void make_frame(const char *path)
 static void write_all(const struct connection *connection, const char *bytes, size_t size)
 {
     if (write(connection->fd, bytes, size) != (ssize_t)size)
-        fail("write");
+        generator_fail("write");
 }
 
 static void open_connection(struct connection *connection, int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int yes = 1;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        fail("connect");
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    connection->fd = generator_connect(port);
     write_all(connection, upgrade, sizeof(upgrade) - 1);
     ssize_t got = read(connection->fd, connection->answer, MAX_ANSWER);
     if (got < 16 || memcmp(connection->answer, "HTTP/1.1 101", 12) != 0 ||
         memcmp(connection->answer + got - 4, "\r\n\r\n", 4) != 0)
-        fail("the upgrade");
-    if (fcntl(connection->fd, F_SETFL, O_NONBLOCK) < 0)
-        fail("fcntl");
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0)
-        fail("epoll_ctl");
+        generator_fail("the upgrade");
+    generator_watch(epoll_fd, connection->fd, connection);
 }
 
 static void open_all(size_t count, int port)
@@ -112,13 +82,13 @@ static size_t whole_frame(const struct connection *connection)
     size_t length = at[1] & 0x7f;
     size_t size = length == 126 ? 4 + ((size_t)at[2] << 8 | at[3]) : 2 + length;
     if (length == 127 || size > MAX_ANSWER)
-        fail("an answer is too large");
+        generator_fail("an answer is too large");
     return connection->have >= size ? size : 0;
 }
 
 static void send_message(struct connection *connection)
 {
-    connection->sent_ns = now_ns();
+    connection->sent_ns = generator_now_ns();
     write_all(connection, frame, frame_size);
 }
 
@@ -129,8 +99,7 @@ static void take_answer(struct connection *connection, size_t size)
         write_all(connection, pong, sizeof(pong));
         return;
     }
-    if (samples < MAX_SAMPLES)
-        samples_us[samples++] = (uint32_t)((now_ns() - connection->sent_ns) / 1000);
+    samples_add(&samples, connection->sent_ns);
     if (connection->answer[0] != (char)0x81 || memmem(connection->answer, size, "\"error\"", 7))
         failures++;
 }
@@ -141,7 +110,7 @@ static bool receive(struct connection *connection)
     bool answered = false;
     ssize_t got = read(connection->fd, connection->answer + connection->have, MAX_ANSWER - connection->have);
     if (got == 0 || (got < 0 && errno != EAGAIN))
-        fail("the server closed a connection");
+        generator_fail("the server closed a connection");
     connection->have += got > 0 ? (size_t)got : 0;
     for (size_t size = whole_frame(connection); size > 0; size = whole_frame(connection)) {
         answered = answered || (connection->answer[0] & 0x0f) == 1;
@@ -152,35 +121,25 @@ static bool receive(struct connection *connection)
     return answered;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    return left < right ? -1 : left > right;
-}
-
-static uint32_t percentile(double part)
-{
-    return samples == 0 ? 0 : samples_us[(size_t)((double)(samples - 1) * part)];
-}
-
 /* The wait never sleeps: waking the generator would be charged to the server. */
 static int rate(int port, size_t count, uint64_t seconds)
 {
     struct epoll_event events[256];
     open_all(count, port);
-    uint64_t began = now_ns(), end = began + seconds * 1000000000;
+    uint64_t began = generator_now_ns(), end = began + seconds * 1000000000;
     for (size_t i = 0; i < count; i++)
         send_message(&connections[i]);
-    while (now_ns() < end) {
+    while (generator_now_ns() < end) {
         int ready = epoll_wait(epoll_fd, events, 256, 0);
         for (int i = 0; i < ready; i++)
             if (receive(events[i].data.ptr))
                 send_message(events[i].data.ptr);
     }
-    double spent = (double)(now_ns() - began) / 1e9;
-    qsort(samples_us, samples, sizeof(*samples_us), by_value);
+    double spent = (double)(generator_now_ns() - began) / 1e9;
+    samples_sort(&samples);
     (void)printf("{\"requests\": %zu, \"failures\": %zu, \"per_second\": %.0f, \"p50_us\": %u, \"p99_us\": %u}\n",
-                 samples, failures, (double)samples / spent, percentile(0.5), percentile(0.99));
+                 samples.count, failures, (double)samples.count / spent, samples_at(&samples, 0.5),
+                 samples_at(&samples, 0.99));
     return 0;
 }
 
@@ -190,7 +149,7 @@ static int idle(int port, size_t count)
     open_all(count, port);
     struct epoll_event input = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &input) < 0)
-        fail("epoll_ctl");
+        generator_fail("epoll_ctl");
     (void)printf("open\n");
     (void)fflush(stdout);
     for (;;) {
@@ -209,9 +168,9 @@ int main(int argc, char **argv)
     int port = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     connections = calloc(MAX_CONNECTIONS, sizeof(*connections));
-    samples_us = calloc(MAX_SAMPLES, sizeof(*samples_us));
-    if (!connections || !samples_us || epoll_fd < 0)
-        fail("start");
+    samples_init(&samples, MAX_SAMPLES);
+    if (!connections || epoll_fd < 0)
+        generator_fail("start");
     if (argc == 6 && strcmp(argv[1], "rate") == 0 && count >= 1 && count <= MAX_CONNECTIONS) {
         make_frame(argv[5]);
         return rate(port, count, MIN(strtoul(argv[4], NULL, 10), (unsigned long)MAX_SECONDS));

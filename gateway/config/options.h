@@ -76,5 +76,10 @@ MUST_USE int option_defaults(const struct option_table *table, void *record);
 /* Frees what the rows' fields hold, and the table's lists. */
 void option_release(const struct option_table *table, void *record);
 
-/* The page of `weir options`. */
+/* The page of `weir options`; and its rows alone: a name at the beginning of a line, what is said of it indented. */
 void options_print(struct text *out);
+void options_print_rows(struct text *out);
+/* The manual page weir.yaml(5), in troff. */
+void options_manual(struct text *out);
+/* The JSON Schema (2020-12) of the file, for editors. 0, or out's error, or -ENOMEM. */
+MUST_USE int options_schema(struct text *out);

@@ -56,10 +56,15 @@ static void add_table(const struct option_table *table, struct text *out)
 
 void options_print(struct text *out)
 {
-    size_t count;
-    const struct option_list *lists = options_lists(&count);
     text_add_literal(out, "Options of the configuration file, and the environment variables that beat it.\n"
                           "Dots are nesting: limits.max_payload is max_payload under limits.\n\n");
+    options_print_rows(out);
+}
+
+void options_print_rows(struct text *out)
+{
+    size_t count;
+    const struct option_list *lists = options_lists(&count);
     add_table(options_top(), out);
     for (size_t i = 0; i < count; i++) {
         text_addf(out, "\n%s\n    list, %zu entries at most\n    %s\n", lists[i].table.name, lists[i].maximum,

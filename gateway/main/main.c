@@ -7,12 +7,8 @@
 #include "gateway/base/span.h"
 #include "gateway/main/commands.h"
 
-struct command {
-    const char *name;
-    const char *arguments;
-    const char *help;
-    int (*run)(int argc, char **argv);
-};
+#define CLIENT_OPTIONS                                                                                                 \
+    "options: --header 'NAME: VALUE', --era auto|modern|legacy, --timeout SECONDS (60), --ca FILE, --insecure, --json"
 
 static int version_command(int argc, char **argv);
 static int help_command(int argc, char **argv);
@@ -24,15 +20,25 @@ static const struct command commands[] = {
      "--stdio serves one client on standard input and output; no address then but those of --listen",
      serve_command},
     {"check", "FILE", "say every mistake of a configuration, with its place", check_command},
-    {"options", "", "list every option: type, bounds, default, environment variable", options_command},
-    {"tools", "URL [OPTION]...", "list the tools that a server at URL (http or https) offers", client_tools},
-    {"call", "URL TOOL [JSON] [OPTION]...",
-     "call one of them with a JSON object of arguments\n"
-     "options of both: --header 'NAME: VALUE', --era auto|modern|legacy, --timeout SECONDS (60), --json",
+    {"options", "[--schema | --manual]",
+     "list every option: type, bounds, default, environment variable\n"
+     "--schema: as a JSON Schema of the file, for editors; --manual: as the manual page weir.yaml(5)",
+     options_command},
+    {"tools", "URL [OPTION]...", "list the tools that a server at URL (http, https, ws or wss) offers\n" CLIENT_OPTIONS,
+     client_tools},
+    {"call", "URL TOOL [JSON] [OPTION]...", "call one of them with a JSON object of arguments\n" CLIENT_OPTIONS,
      client_call},
+    {"completion", "bash | zsh", "print completions for a shell", completion_command},
+    {"manual", "", "print the manual page weir(1)", manual_command},
     {"version", "", "say which weir this is", version_command},
     {"help", "", "say this", help_command},
 };
+
+const struct command *commands_table(size_t *ret_count)
+{
+    *ret_count = ARRAY_SIZE(commands);
+    return commands;
+}
 
 static void print_command(FILE *out, const struct command *command)
 {

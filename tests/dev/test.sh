@@ -75,7 +75,7 @@ run_all_tests() {
 
 cmd_test() {
     local preset
-    need_packages gcovr python3
+    need_packages gcovr groff-base python3 zsh
     need_bench
     # Without the npm registry, or PyPI, everything else can still be judged; ctest names what was skipped.
     (need_conformance) || say "the conformance suite cannot be installed: it will be skipped"

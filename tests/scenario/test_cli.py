@@ -1,6 +1,8 @@
 """The command line: what it prints, what it refuses, and its exit status (0 done, 1 failed, 2 wrong usage or configuration)."""
+import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -35,6 +37,9 @@ class Usage(unittest.TestCase):
             (("check", "a", "b"), "usage: weir check FILE", "two files"),
             (("check", "--all"), "usage: weir check FILE", "an option"),
             (("options", "all"), "usage: weir options", "an argument too many"),
+            (("completion", "fish"), "usage: weir completion bash | zsh", "a shell that is not served"),
+            (("completion",), "usage: weir completion bash | zsh", "no shell"),
+            (("manual", "all"), "usage: weir manual", "an argument too many"),
             (("version", "all"), "usage: weir version", "an argument too many"),
         ]
         for arguments, sentence, comment in rows:
@@ -55,6 +60,52 @@ class Usage(unittest.TestCase):
         done = run("serve", "--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertTrue(done.stdout.startswith("  weir serve [--config FILE]"))
+
+    def test_manual_pages(self):
+        """As man would show them: no warning of groff's, and every command and option is there."""
+        groff = shutil.which("groff")
+        if not groff:
+            self.skipTest("groff is not installed")
+        for arguments, words in ((("manual",), ["weir serve", "weir check", "SIGHUP"]),
+                                 (("options", "--manual"), ["limits.max_payload", "commands[].name", "WEIR_THREADS"])):
+            page = run(*arguments)
+            self.assertEqual((page.returncode, page.stderr), (0, ""))
+            shown = subprocess.run([groff, "-man", "-ww", "-Tascii", "-P-cbou"], input=page.stdout, capture_output=True, text=True,
+                                   timeout=RUN_SECONDS, check=True)
+            self.assertEqual(shown.stderr, "")
+            for word in words:
+                self.assertIn(word, shown.stdout)
+
+    def test_schema(self):
+        done = run("options", "--schema")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        schema = json.loads(done.stdout)
+        self.assertEqual(schema["properties"]["limits"]["properties"]["max_batch"]["default"], 100)
+        self.assertEqual(schema["properties"]["listen"]["items"]["required"], ["address"])
+
+    def complete(self, *words):
+        """What bash would offer for the last of these words."""
+        script = run("completion", "bash").stdout + """
+            COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir; printf '%s\n' "${COMPREPLY[@]}"
+        """
+        done = subprocess.run(["bash", "-c", script, "weir", *words], capture_output=True, text=True, timeout=RUN_SECONDS, check=True)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_completion_of_bash(self):
+        self.assertEqual(self.complete("weir", "ser"), ["serve"])
+        self.assertEqual(self.complete("weir", "serve", "--"), ["--config", "--listen", "--stdio"])
+        self.assertEqual(self.complete("weir", "serve", "--co"), ["--config"])
+        self.assertIn("--insecure", self.complete("weir", "call", "--in"))
+        self.assertEqual(self.complete("weir", "check", "w"), [])
+
+    def test_completion_of_zsh(self):
+        zsh = shutil.which("zsh")
+        done = run("completion", "zsh")
+        self.assertTrue(done.stdout.startswith("#compdef weir\n"))
+        if not zsh:
+            self.skipTest("zsh is not installed: its script was not read by it")
+        subprocess.run([zsh, "-n"], input=done.stdout, text=True, timeout=RUN_SECONDS, check=True)
 
     def test_version(self):
         for word in ("version", "--version"):

@@ -6,7 +6,14 @@
        authenticator_verify()   hashes, signatures; may have to ask an issuer, and then says so
 
    Neither blocks: what must be fetched (JWKS, introspection) is fetched on a thread of the authenticator's own. One for
-   all reactors; any thread. */
+   all reactors; any thread.
+
+   Which credential counts, when several were shown: one of Authorization, X-API-Key and the subprotocol (two that
+   differ are refused, RFC 6750, 2), and only without any of them the client's certificate. A certificate that comes
+   with a token is what the token may be bound to (RFC 8705).
+
+   Not built: proofs of possession (DPoP, RFC 9449). A token that is bound to a key (cnf.jkt), and any that comes under
+   the scheme DPoP, is refused, never taken as a bearer's. */
 #pragma once
 #include "auth/identity.h"
 #include "auth/settings.h"
@@ -27,32 +34,54 @@ struct credentials {
 enum {
     AUTHENTICATOR_NONE = 1,    /* nothing was shown */
     AUTHENTICATOR_UNKNOWN,     /* find(): something that has not been verified yet: charge an attempt, then verify() */
-    AUTHENTICATOR_REFUSED,     /* verify(): wrong; *ret_why says how */
+    AUTHENTICATOR_REFUSED,     /* verify(): wrong; *ret_why says how (401, invalid_token) */
+    AUTHENTICATOR_MALFORMED,   /* verify(): no credential at all, or two; *ret_why says how (400, invalid_request) */
     AUTHENTICATOR_PENDING,     /* verify(): an issuer is being asked; waiter->done() is called, then verify() again */
     AUTHENTICATOR_UNAVAILABLE, /* verify(): the issuer cannot be asked now: try again later (503) */
 };
 
-/* Embedded in whoever waits. `done` is called once, on a thread of the authenticator's: post to where you belong. */
+/* Embedded in whoever waits. `done` is called once, on a thread of the authenticator's (post to where you belong; do
+   not drop the authenticator there); from then on the waiter is its owner's again. */
 struct authenticator_waiter {
-    struct authenticator_waiter *next;
+    struct authenticator_waiter *next, *previous;
+    struct fetch *fetch; /* what it waits for; NULL: for nothing */
     void (*done)(struct authenticator_waiter *waiter);
 };
 
-/* With the keys of `previous` where its issuers are the same (a reload; NULL: none), which stays its owner's. The
-   fetching thread starts when the first issuer is configured. 0 or -errno. */
+/* With the keys of `previous` where its issuers are the same (a reload; NULL: none), which stays its owner's. Copies
+   what it needs of the settings, and takes nothing over that was verified under the old ones. The fetching thread
+   starts when the first issuer is configured. 0, -EINVAL (settings that authenticator_check_*() would have refused) or
+   -errno.
+ */
 MUST_USE int authenticator_new(const struct auth_settings *settings, struct authenticator *previous,
                                struct authenticator **ret_authenticator);
-/* Counted: exchanges of an old snapshot may still use it. Every waiter is told before the last reference goes. */
+/* Counted: exchanges of an old snapshot may still use it. The last reference tells every waiter, and waits for the
+   fetching thread to end: never on that thread. */
 struct authenticator *authenticator_ref(struct authenticator *authenticator);
 void authenticator_unref(struct authenticator *authenticator); /* NULL is fine */
 
-/* 0 with a counted identity, AUTHENTICATOR_NONE or AUTHENTICATOR_UNKNOWN. Under 1 µs. */
+/* 0 with a counted identity, AUTHENTICATOR_NONE or AUTHENTICATOR_UNKNOWN, or -ENOMEM. Under 1 µs. A client certificate
+   was verified by the handshake: it is never UNKNOWN. */
 MUST_USE int authenticator_find(struct authenticator *authenticator, const struct credentials *credentials,
                                 struct identity **ret_identity);
-/* 0 with a counted identity (remembered from now on), or REFUSED, PENDING, UNAVAILABLE, or -ENOMEM. `why` is static:
-   "expired", "wrong audience", "unknown key": for the audit log and error_description. */
+/* 0 with a counted identity (remembered from now on), or REFUSED, MALFORMED, PENDING, UNAVAILABLE, or -ENOMEM. `why` is
+   static: "expired", "wrong audience", "unknown key": for the audit log and error_description; it is set with the three
+   outcomes that refuse. After done() it may be PENDING once more (another issuer has to be asked, or the answer was
+   pushed out of a full table): whoever waits sets an end to that. */
 MUST_USE int authenticator_verify(struct authenticator *authenticator, const struct credentials *credentials,
                                   struct authenticator_waiter *waiter, struct identity **ret_identity,
                                   const char **ret_why);
-/* The waiter's owner goes away first. False: done() has been called, or is being called. */
+/* The waiter's owner goes away first. True: done() will not be called. False: it has been called, or is about to be. */
 bool authenticator_forget(struct authenticator *authenticator, struct authenticator_waiter *waiter);
+
+/* ---- for /metrics and /status ---- */
+
+struct authenticator_counts {
+    uint64_t cached;          /* credentials that are remembered now */
+    uint64_t found;           /* find(): was known */
+    uint64_t missed;          /* find(): was not */
+    uint64_t evicted;         /* verified credentials that made room for others */
+    uint64_t fetched, failed; /* of keys and introspection */
+    uint64_t full;            /* questions that were refused, because too many were open (UNAVAILABLE) */
+};
+void authenticator_read_counts(struct authenticator *authenticator, struct authenticator_counts *ret_counts);

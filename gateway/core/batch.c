@@ -138,6 +138,7 @@ static int start_element(struct batch *batch, struct span message)
     exchange_init(&element->exchange, &element_ops, batch->parent->reactor);
     element->exchange.client = batch->parent->client;
     element->exchange.facts = batch->parent->facts; /* which the parent keeps */
+    element->exchange.identity = identity_ref(batch->parent->identity);
     element->exchange.listener = batch->parent->listener;
     element->exchange.message = message;
     element->exchange.session = session_ref(batch->parent->session);

@@ -484,6 +484,11 @@ struct exchange *call_exchange(struct call *call)
     return call->task ? NULL : call->exchange;
 }
 
+struct identity *call_identity(const struct call *call)
+{
+    return call->exchange->identity;
+}
+
 struct task *call_task(struct call *call)
 {
     return call->task;

@@ -23,6 +23,7 @@ struct inbox_table {
 struct inbox {
     UT_hash_handle hh;
     char id[RANDOM_ID_BYTES];
+    struct owner owner;
     struct reactor *reactor;
     struct inbox_stripe *stripe;
     unsigned references;
@@ -74,11 +75,13 @@ static int put_in_table(struct inbox *inbox)
     return added ? 0 : -ENOMEM;
 }
 
-int inbox_open(struct reactor *reactor, inbox_taker take, void *context, struct inbox **ret_inbox)
+int inbox_open(struct reactor *reactor, const struct owner *owner, inbox_taker take, void *context,
+               struct inbox **ret_inbox)
 {
     struct inbox *inbox = calloc(1, sizeof(*inbox));
     if (!inbox)
         return -ENOMEM;
+    inbox->owner = *owner;
     inbox->reactor = reactor;
     inbox->references = 1;
     inbox->take = take;
@@ -138,7 +141,8 @@ static void post_message(struct inbox *inbox, struct inbox_message *message)
     reactor_post(inbox->reactor, &message->post, take_posted);
 }
 
-int inbox_put(struct gateway *gateway, struct span id, const struct inbox_bounds *bounds, struct inbox_message *message)
+int inbox_put(struct gateway *gateway, struct span id, const struct owner *owner, const struct inbox_bounds *bounds,
+              struct inbox_message *message)
 {
     struct inbox_stripe *stripe = stripe_of(gateway->inboxes, id);
     struct inbox *inbox = NULL;
@@ -147,7 +151,7 @@ int inbox_put(struct gateway *gateway, struct span id, const struct inbox_bounds
         return r;
     pthread_mutex_lock(&stripe->lock);
     HASH_FIND(hh, stripe->inboxes, id.at, id.size, inbox);
-    if (inbox)
+    if (inbox && memcmp(&inbox->owner, owner, sizeof(*owner)) == 0)
         r = has_room(inbox, bounds, message->size) ? 0 : INBOX_FULL;
     if (r == 0)
         post_message(inbox, message);

@@ -3,6 +3,7 @@
    that cannot be guessed; what is put in is taken out on that reactor, in the order of putting. */
 #pragma once
 #include "gateway/base/random.h"
+#include "gateway/core/owner.h"
 #include "gateway/core/reactor.h"
 
 struct inbox;
@@ -23,8 +24,9 @@ MUST_USE int inbox_table_new(struct inbox_table **ret_table);
 /* Every inbox is closed and every message done. Takes NULL. */
 void inbox_table_free(struct inbox_table *table);
 
-/* An empty one on `reactor`, found from now on. 0 or -errno. */
-MUST_USE int inbox_open(struct reactor *reactor, inbox_taker take, void *context, struct inbox **ret_inbox);
+/* An empty one on `reactor`, found from now on by its owner. 0 or -errno. */
+MUST_USE int inbox_open(struct reactor *reactor, const struct owner *owner, inbox_taker take, void *context,
+                        struct inbox **ret_inbox);
 const char *inbox_id(const struct inbox *inbox); /* RANDOM_ID_BYTES, with its NUL */
 /* Nobody finds it any more. On its reactor. Takes NULL. */
 void inbox_close(struct inbox *inbox);
@@ -35,8 +37,8 @@ struct inbox_bounds {
     size_t bytes;
 };
 enum { INBOX_UNKNOWN = 1, INBOX_FULL };
-/* Any thread. 0: the message is the taker's; INBOX_UNKNOWN: no inbox has this id; INBOX_FULL. */
-MUST_USE int inbox_put(struct gateway *gateway, struct span id, const struct inbox_bounds *bounds,
-                       struct inbox_message *message);
+/* Any thread. 0: the message is the taker's; INBOX_UNKNOWN: no inbox of this owner has this id; INBOX_FULL. */
+MUST_USE int inbox_put(struct gateway *gateway, struct span id, const struct owner *owner,
+                       const struct inbox_bounds *bounds, struct inbox_message *message);
 /* Gives its room back. Any thread. */
 void inbox_done(struct inbox_message *message);

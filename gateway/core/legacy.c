@@ -25,7 +25,7 @@ static void refuse_version(struct exchange *exchange, struct span requested)
 static bool find_session(struct exchange *exchange)
 {
     if (!exchange->session && !span_absent(exchange->session_id))
-        exchange->session = session_find(exchange_gateway(exchange), exchange->session_id);
+        exchange->session = session_find(exchange_gateway(exchange), exchange->session_id, exchange->identity);
     if (exchange->session) {
         exchange->revision = session_revision(exchange->session);
         exchange->capabilities = session_capabilities(exchange->session);
@@ -123,7 +123,8 @@ void method_initialize(struct exchange *exchange)
     /* The tasks extension is declared per request, and its methods are the modern era's: no session has it. */
     exchange->capabilities =
         capabilities_read(exchange_member(exchange, MEMBER_CAPABILITIES)->raw) & ~(unsigned)CAPABILITY_TASKS;
-    int r = session_open(exchange_gateway(exchange), exchange->revision, exchange->capabilities, &exchange->session);
+    int r = session_open(exchange_gateway(exchange), exchange->revision, exchange->capabilities, exchange->identity,
+                         &exchange->session);
     if (r == QUOTA_REFUSED)
         exchange_refuse(exchange, QUOTA_SESSIONS, COUNTER_REFUSED_SESSION);
     else if (r < 0)

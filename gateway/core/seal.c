@@ -2,7 +2,7 @@
 
        version (1) | nonce (12) | AES-256-GCM( expiry (8) | inputs size (8) | inputs | state ) | tag (16)
 
-   What is authenticated without being carried: the principal and a digest of the request. The digest covers the method,
+   What is authenticated without being carried: whose it is, and a digest of the request. The digest covers the method,
    the name or URI, and the arguments without the blanks between their tokens: a client may write its retry with another
    layout. */
 #include "gateway/core/seal.h"
@@ -13,6 +13,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/encoding.h"
 #include "gateway/base/random.h"
+#include "gateway/core/owner.h"
 
 enum { VERSION = 1, KEY_BYTES = 32, NONCE_BYTES = 12, TAG_BYTES = 16, DIGEST_BYTES = 32, HEAD_BYTES = 16 };
 enum { SEALED_OVERHEAD = 1 + NONCE_BYTES + HEAD_BYTES + TAG_BYTES };
@@ -69,11 +70,13 @@ static void digest_part(EVP_MD_CTX *digest, struct span part)
 static int bind_request(const struct exchange *exchange, unsigned char out[DIGEST_BYTES])
 {
     CLEANUP(md_free) EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    struct owner owner = owner_of(exchange->identity);
     struct span arguments = exchange_member(exchange, MEMBER_ARGUMENTS)->raw;
     CLEANUP(text_done) struct text compact = TEXT(arguments.size + 2);
     json_compact(span_absent(arguments) ? SPAN("{}") : arguments, &compact);
     if (compact.error || !digest || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
         return -ENOMEM;
+    digest_part(digest, (struct span){(const char *)owner.key, sizeof(owner.key)});
     digest_part(digest, span_of(method_name(exchange->method)));
     digest_part(digest, exchange_text(exchange, MEMBER_NAME));
     digest_part(digest, exchange_text(exchange, MEMBER_URI));

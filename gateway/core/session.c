@@ -61,7 +61,8 @@ static int put_in_table(struct session *session)
     return added ? 0 : -ENOMEM;
 }
 
-static struct session *session_make(struct gateway *gateway, enum revision revision, unsigned capabilities)
+static struct session *session_make(struct gateway *gateway, enum revision revision, unsigned capabilities,
+                                    const struct identity *identity)
 {
     struct session *session = calloc(1, sizeof(*session));
     if (!session)
@@ -70,6 +71,7 @@ static struct session *session_make(struct gateway *gateway, enum revision revis
     session->gateway = gateway;
     session->revision = revision;
     session->capabilities = capabilities;
+    session->owner = owner_of(identity);
     session->log_level = LOG_LEVEL_DEFAULT;
     session->used_ms = clock_now_ms();
     session->next_question = 1;
@@ -97,12 +99,13 @@ static void session_free(struct session *session)
     free(session);
 }
 
-int session_open(struct gateway *gateway, enum revision revision, unsigned capabilities, struct session **ret_session)
+int session_open(struct gateway *gateway, enum revision revision, unsigned capabilities,
+                 const struct identity *identity, struct session **ret_session)
 {
     int r = quota_take(&gateway->quotas, QUOTA_SESSIONS, 1);
     if (r != 0)
         return r;
-    struct session *session = session_make(gateway, revision, capabilities);
+    struct session *session = session_make(gateway, revision, capabilities, identity);
     r = session ? random_id(session->id) : -ENOMEM;
     if (r == 0)
         r = put_in_table(session);
@@ -116,7 +119,7 @@ int session_open(struct gateway *gateway, enum revision revision, unsigned capab
     return r;
 }
 
-struct session *session_find(struct gateway *gateway, struct span id)
+struct session *session_find(struct gateway *gateway, struct span id, const struct identity *identity)
 {
     struct stripe *stripe = stripe_of(gateway->sessions, id);
     struct session *session = NULL;
@@ -124,6 +127,8 @@ struct session *session_find(struct gateway *gateway, struct span id)
         return NULL;
     pthread_mutex_lock(&stripe->lock);
     HASH_FIND(hh, stripe->sessions, id.at, id.size, session);
+    if (session && !owner_is(&session->owner, identity))
+        session = NULL;
     if (session) {
         session_ref(session);
         atomic_store_explicit(&session->used_ms, clock_now_ms(), memory_order_relaxed);

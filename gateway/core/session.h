@@ -2,6 +2,7 @@
    any reactor, ended by DELETE, by idleness, or with their connection. Any thread, except where said. */
 #pragma once
 #include "gateway/core/exchange.h"
+#include "gateway/core/owner.h"
 
 struct session;
 struct session_table;
@@ -16,11 +17,12 @@ MUST_USE int session_table_new(struct session_table **ret_table);
 /* No reactor runs any more. Takes NULL. */
 void session_table_free(struct session_table *table);
 
-/* Charges QUOTA_SESSIONS. 0 with a reference, QUOTA_REFUSED, or -errno. */
+/* Charges QUOTA_SESSIONS. It is the identity's from then on (NULL: of those who showed nothing). 0 with a reference,
+   QUOTA_REFUSED, or -errno. */
 MUST_USE int session_open(struct gateway *gateway, enum revision revision, unsigned capabilities,
-                          struct session **ret_session);
-/* With a reference, and its idle time begins anew; NULL if there is none. */
-struct session *session_find(struct gateway *gateway, struct span id);
+                          const struct identity *identity, struct session **ret_session);
+/* With a reference, and its idle time begins anew; NULL if there is none, or none of this identity's. */
+struct session *session_find(struct gateway *gateway, struct span id, const struct identity *identity);
 struct session *session_ref(struct session *session);
 void session_unref(struct session *session);
 /* Ends it: nobody finds it any more, its streams end, its calls are cancelled, its questions fail. Once; later calls do

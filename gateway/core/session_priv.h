@@ -48,6 +48,7 @@ struct session {
     struct gateway *gateway;
     enum revision revision;
     unsigned capabilities;
+    struct owner owner;
     _Atomic unsigned log_level;
     _Atomic uint64_t used_ms; /* monotonic */
     _Atomic unsigned busy;    /* outlets and calls: a session that is listened to or at work is not idle */

@@ -10,6 +10,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/random.h"
+#include "gateway/core/owner.h"
 #include "gateway/core/result.h"
 #include "gateway/mcp/json.h"
 
@@ -26,6 +27,7 @@ struct task {
     char id[RANDOM_ID_BYTES];
     _Atomic unsigned references;
     struct gateway *gateway;
+    struct owner owner;
     struct call *call; /* counted; NULL once it has ended */
     enum task_status status;
     uint64_t created_ms, updated_ms; /* wall */
@@ -91,6 +93,7 @@ static struct task *make(struct gateway *gateway, struct call *call, uint64_t tt
     task->outcome = TEXT(TASK_MAX_RESULT_BYTES);
     task->requests = TEXT(BRIDGE_MAX_INPUT_BYTES);
     task->call = call_ref(call);
+    task->owner = owner_of(call_identity(call));
     return task;
 }
 
@@ -117,11 +120,14 @@ int task_new(struct gateway *gateway, struct call *call, uint64_t ttl_ms, uint64
     return r;
 }
 
-static struct task *find(struct gateway *gateway, struct span id)
+/* Another's is as good as none. */
+static struct task *find(struct gateway *gateway, struct span id, const struct identity *identity)
 {
     struct task *task = NULL;
     pthread_mutex_lock(&gateway->tasks->lock);
     HASH_FIND(hh, gateway->tasks->tasks, id.at, id.size, task);
+    if (task && !owner_is(&task->owner, identity))
+        task = NULL;
     if (task)
         atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
     pthread_mutex_unlock(&gateway->tasks->lock);
@@ -330,7 +336,7 @@ static struct task *requested(struct exchange *exchange)
     }
     if (exchange_refuse_members(exchange, members, ARRAY_SIZE(members), 1))
         return NULL;
-    struct task *task = find(exchange_gateway(exchange), exchange_text(exchange, MEMBER_TASK_ID));
+    struct task *task = find(exchange_gateway(exchange), exchange_text(exchange, MEMBER_TASK_ID), exchange->identity);
     if (!task)
         exchange_reply_error(exchange, ERROR_INVALID_PARAMS, "There is no such task, or its time to live is over");
     return task;

@@ -29,7 +29,8 @@ struct message {
     struct sse_legacy *sse; /* NULL once it is gone */
     struct link link;
     struct address client;
-    struct peer_facts *facts; /* counted */
+    struct peer_facts *facts;  /* counted */
+    struct identity *identity; /* of who posted it; counted, the exchange's once there is one */
     bool owes;
     char *bytes;
 };
@@ -151,12 +152,18 @@ static void reply_message(struct exchange *exchange, struct reply *reply)
     free(TAKE(reply->body));
 }
 
+static void free_parts(struct message *message)
+{
+    peer_facts_unref(message->facts);
+    identity_unref(message->identity);
+    free(message->bytes);
+    free(message);
+}
+
 static void free_message(struct message *message)
 {
     inbox_done(&message->delivery);
-    peer_facts_unref(message->facts);
-    free(message->bytes);
-    free(message);
+    free_parts(message);
 }
 
 static void release_message(struct exchange *exchange)
@@ -184,6 +191,7 @@ static void begin(struct sse_legacy *sse, struct message *message)
     exchange->listener = http_route_listener(request->connection, exchange->snapshot->settings);
     exchange->client = message->client;
     exchange->facts = message->facts;
+    exchange->identity = TAKE(message->identity);
     exchange->message = (struct span){message->bytes, message->delivery.size};
     exchange->connection = sse;
     exchange->session = sse->session ? session_ref(sse->session) : NULL;
@@ -228,12 +236,14 @@ static int put(struct http_request *request, struct span id, struct message *mes
     message->facts = peer_facts_ref(request->facts);
     message->delivery.size = request->body_size;
     message->bytes = TAKE(request->body);
-    int r = inbox_put(exchange_gateway(exchange), id, &bounds, &message->delivery);
+    struct owner owner = owner_of(exchange->identity);
+    message->identity = identity_ref(exchange->identity);
+    int r = inbox_put(exchange_gateway(exchange), id, &owner, &bounds, &message->delivery);
     if (r == 0)
         return 0;
     request->body = message->bytes;
-    peer_facts_unref(message->facts);
-    free(message);
+    message->bytes = NULL;
+    free_parts(message);
     return r;
 }
 
@@ -303,7 +313,8 @@ static int make(struct http_request *request, struct sse_legacy **ret_sse)
     struct sse_legacy *sse = calloc(1, sizeof(*sse));
     if (!sse)
         return -ENOMEM;
-    int r = inbox_open(request->front->reactor, take, sse, &sse->inbox);
+    struct owner owner = owner_of(request->exchange.identity);
+    int r = inbox_open(request->front->reactor, &owner, take, sse, &sse->inbox);
     if (r < 0) {
         free(sse);
         return r;

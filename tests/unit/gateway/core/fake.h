@@ -31,6 +31,7 @@ struct fake {
     struct settings settings;
     struct listener_settings listener;
     struct gateway *gateway;
+    struct identity *caller;        /* of what is asked from now on; counted by the test; NULL: nobody */
     const struct provider_ops *ops; /* NULL: fake_provider */
     struct provider provider;
     bool provider_freed;
@@ -517,6 +518,7 @@ static inline struct asked *fake_asked_on(struct fake *fake, unsigned reactor)
     fake->asked = asked;
     exchange_init(&asked->exchange, &fake_front, fake->gateway->reactor[reactor]);
     asked->exchange.listener = &fake->listener;
+    asked->exchange.identity = identity_ref(fake->caller);
     return asked;
 }
 

@@ -105,7 +105,7 @@ static struct session *open_session(struct fake *fake, const void *connection, c
                     "\"capabilities\":" FAKE_CAPABILITIES "}}",
                     version));
     assert_int_equal(asked->status, 200);
-    struct session *session = session_find(fake->gateway, span_of(asked->made));
+    struct session *session = session_find(fake->gateway, span_of(asked->made), NULL);
     assert_non_null(session);
     return session;
 }

@@ -46,6 +46,7 @@ static void take(void *context, struct inbox_message *message)
         atomic_fetch_add(&taken->count, 1);
 }
 
+static const struct owner nobody = {{0}};
 static const struct inbox_bounds wide = {.messages = SIZE_MAX, .bytes = SIZE_MAX};
 
 static int put(struct taken *taken, const char *id, const struct inbox_bounds *bounds, unsigned putter, unsigned number,
@@ -53,7 +54,7 @@ static int put(struct taken *taken, const char *id, const struct inbox_bounds *b
 {
     struct parcel *parcel = calloc(1, sizeof(*parcel));
     *parcel = (struct parcel){.message.size = size, .putter = putter, .number = number};
-    int r = inbox_put(taken->gateway, span_of(id), bounds, &parcel->message);
+    int r = inbox_put(taken->gateway, span_of(id), &nobody, bounds, &parcel->message);
     if (r != 0)
         free(parcel);
     return r;
@@ -69,7 +70,7 @@ static void begin(struct fake *fake, struct taken *taken)
 {
     *taken = (struct taken){.gateway = fake->gateway, .reactor = fake->gateway->reactor[0]};
     orphanage = taken;
-    assert_int_equal(inbox_open(taken->reactor, take, taken, &taken->inbox), 0);
+    assert_int_equal(inbox_open(taken->reactor, &nobody, take, taken, &taken->inbox), 0);
 }
 
 static void test_ids(void **state UNUSED)

@@ -51,6 +51,14 @@ static enum era judge_era(const struct exchange *exchange)
                : ERA_LEGACY;
 }
 
+/* An HTTP request that comes in a drain was on its way when the listeners closed, or its client could not know better:
+   it is served as the last one of its connection. A connection that carries many, or a stream, would not end. */
+static bool is_too_late(const struct exchange *exchange, enum gateway_phase phase)
+{
+    bool lasts = exchange->ops->connection_session || exchange->connection || exchange->method == METHOD_LISTEN;
+    return phase >= GATEWAY_STOPPED || (phase == GATEWAY_DRAINING && lasts);
+}
+
 static void dispatch_request(struct exchange *exchange)
 {
     struct gateway *gateway = exchange_gateway(exchange);
@@ -58,7 +66,7 @@ static void dispatch_request(struct exchange *exchange)
     exchange->method = method_find(exchange->envelope.method, exchange->era);
     if (method_is_notification(exchange->method)) /* with an id it is a request, and of no method that there is */
         exchange->method = METHOD_UNKNOWN;
-    if (gateway_phase(gateway) >= GATEWAY_DRAINING) {
+    if (is_too_late(exchange, gateway_phase(gateway))) {
         counter_add(exchange_counters(exchange), COUNTER_REFUSED_DRAINING, 1);
         exchange_reply_error(exchange, ERROR_DRAINING, NULL);
         return;

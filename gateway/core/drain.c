@@ -89,6 +89,7 @@ void drain_begin(struct gateway *gateway)
 
 void drain_cut(struct gateway *gateway)
 {
+    atomic_store_explicit(&gateway->phase, GATEWAY_STOPPED, memory_order_release);
     on_every_reactor(gateway, cut_here);
 }
 

@@ -11,7 +11,13 @@ struct task_table;
 struct inbox_table;
 struct seal;
 
-enum gateway_phase { GATEWAY_STARTING, GATEWAY_READY, GATEWAY_DRAINING, GATEWAY_STOPPED };
+enum gateway_phase {
+    GATEWAY_STARTING,
+    GATEWAY_READY,
+    GATEWAY_LEAVING,  /* serves as ever, but says on /readyz and with each answer that it will not for long */
+    GATEWAY_DRAINING, /* finishes what it has; nobody new gets in */
+    GATEWAY_STOPPED,  /* ends what is left, and begins nothing */
+};
 
 struct gateway {
     _Atomic int phase; /* enum gateway_phase */

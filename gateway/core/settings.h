@@ -99,6 +99,7 @@ struct settings {
         uint64_t head_timeout_ms;
         uint64_t body_timeout_ms;
         uint64_t idle_timeout_ms;
+        uint64_t drain_grace_ms; /* /readyz says 503, and everything is served still */
         uint64_t drain_timeout_ms;
         uint64_t workers;
         uint64_t max_processes;

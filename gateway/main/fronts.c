@@ -101,6 +101,12 @@ static int open_stdio(struct fronts *fronts, unsigned index)
                              fronts->stdio.ended, fronts->stdio.context);
 }
 
+static int shut_front(struct fronts *fronts, unsigned index)
+{
+    edge_shut(fronts->reactor[index].edge);
+    return 0;
+}
+
 /* The edge first: from then on nobody new comes to the others. */
 static int drain_front(struct fronts *fronts, unsigned index)
 {
@@ -292,6 +298,11 @@ void fronts_add_admin_url(const struct fronts *fronts, struct text *out)
 }
 
 /* ---- the end ---- */
+
+void fronts_shut(struct fronts *fronts)
+{
+    (void)on_all_reactors(fronts, shut_front);
+}
 
 void fronts_drain(struct fronts *fronts)
 {

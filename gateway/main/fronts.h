@@ -31,6 +31,9 @@ void fronts_reload_certificates(struct fronts *fronts, const struct settings *se
 void fronts_watch_certificates(struct fronts *fronts);
 bool fronts_have_certificates(const struct fronts *fronts);
 
+/* Who begins to connect from here on waits, and is refused once fronts_drain() has closed the sockets; who has begun is
+   still let in. */
+void fronts_shut(struct fronts *fronts);
 /* No new connections from here on. */
 void fronts_drain(struct fronts *fronts);
 /* Whether no connection is left, and none is on its way. */

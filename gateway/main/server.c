@@ -17,6 +17,7 @@
 enum {
     DRAIN_POLL_MS = 20,
     CERTIFICATES_POLL_MS = 1000,
+    SHUT_MS = 100,   /* for handshakes under way to end; the last of drain_grace */
     GRACE_MS = 2000, /* for handlers to notice that nobody waits for them any more */
     URL_BYTES = 512,
 };
@@ -262,9 +263,30 @@ static bool drained(struct server *server)
            fronts_idle(server->fronts);
 }
 
+static bool never(struct server *server UNUSED)
+{
+    return false;
+}
+
+/* Load balancers learn of the end before it comes: /readyz says no, every answer ends its connection, and whoever still
+   comes is served. */
+static void leave(struct server *server)
+{
+    const struct settings *settings = server_settings(server);
+    uint64_t grace_ms = settings->limits.drain_grace_ms;
+    if (grace_ms == 0 || settings->listeners == 0)
+        return;
+    atomic_store_explicit(&server->gateway->phase, GATEWAY_LEAVING, memory_order_release);
+    log_info("leaving", LOG_NUMBER("grace_ms", grace_ms));
+    (void)wait_until(server, never, grace_ms - MIN(grace_ms, (uint64_t)SHUT_MS));
+    fronts_shut(server->fronts);
+    (void)wait_until(server, never, SHUT_MS);
+}
+
 static void stop_service(struct server *server)
 {
     struct quotas *quotas = &server->gateway->quotas;
+    leave(server);
     drain_begin(server->gateway);
     fronts_drain(server->fronts); /* from here on nobody new gets in */
     log_info("draining", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),

@@ -37,10 +37,8 @@ static void close_object(struct text *out)
 static const char *phase_name(enum gateway_phase phase)
 {
     static const char *const names[] = {
-        [GATEWAY_STARTING] = "starting",
-        [GATEWAY_READY] = "ready",
-        [GATEWAY_DRAINING] = "draining",
-        [GATEWAY_STOPPED] = "stopped",
+        [GATEWAY_STARTING] = "starting", [GATEWAY_READY] = "ready",     [GATEWAY_LEAVING] = "leaving",
+        [GATEWAY_DRAINING] = "draining", [GATEWAY_STOPPED] = "stopped",
     };
     return names[phase];
 }

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from legacy import Session
-from test_http_front import ADMIN, LISTEN, LISTEN_REQUEST, SLOW, Client, call, get, modern, used, wait_for
+from test_http_front import ADMIN, LISTEN, LISTEN_REQUEST, SLOW, Client, ask, call, get, modern, used, wait_for
 from weir_process import WeirProcess, binary
 
 FIXTURE = f"modules: [{{path: '{binary().rpartition('/')[0]}/fixtures/conformance.so'}}]\n"
@@ -52,6 +52,44 @@ class Drain(unittest.TestCase):
             session.id = None
             for client in (standing, asked, listening, streaming, working, late, idle):
                 client.close()
+
+    def test_grace(self):
+        """The probe says no, and everything is served still, each answer the last of its connection; a second signal ends the wait."""
+        with WeirProcess(LISTEN + ADMIN + SLOW + "limits: {drain_grace: 1h}\n") as weir:
+            kept = Client(weir, get())
+            self.assertEqual(kept.response()[0], 200)
+            listening = Client(weir, LISTEN_REQUEST)
+            listening.head(), listening.event()
+            working = Client(weir, call("second"))
+            wait_for(lambda: used(weir, "in_flight") == 1, "the call")
+            weir.signal(signal.SIGTERM)
+            weir.wait_log("leaving")
+            self.assertEqual(ask(weir, get(b"/readyz"))[0], 503)
+            self.assertEqual(ask(weir, get(b"/healthz"))[0], 200)
+            for client in (kept, Client(weir)):
+                status, fields, body = client.send(call("echo", {"message": "still"})).response()
+                self.assertEqual((status, fields["connection"]), (200, "close"), body)
+                self.assertTrue(client.closed())
+                client.close()
+            fresh = Client(weir, LISTEN_REQUEST)
+            self.assertEqual(fresh.head()[0], 200)
+            self.assertIn("acknowledged", fresh.event()["data"])
+            self.assertEqual(weir.logs("draining"), [])
+            weir.signal(signal.SIGTERM)
+            weir.wait_log("draining")
+            for stream in (fresh, listening):
+                self.assertEqual(json.loads(stream.event()["data"])["result"]["resultType"], "complete")
+                self.assertIsNone(stream.event())
+            self.assertEqual(working.response()[0], 200)
+            self.assertEqual(weir.process.wait(DRAIN_SECONDS), 0)
+            for client in (fresh, listening, working):
+                client.close()
+
+    def test_grace_ends(self):
+        with WeirProcess(LISTEN + ADMIN + "limits: {drain_grace: 10ms}\n") as weir:
+            weir.signal(signal.SIGTERM)
+            weir.wait_log("draining")
+            self.assertEqual(weir.process.wait(DRAIN_SECONDS), 0)
 
     def test_interrupt_is_the_same(self):
         with WeirProcess(LISTEN + ADMIN + SLOW) as weir:

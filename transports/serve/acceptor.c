@@ -6,6 +6,7 @@
 #include "transports/serve/acceptor.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct acceptor {
     void *context;
     enum acceptor_refusal refusal;
     int fd; /* -1: stopped */
+    bool tcp;
     bool paused;
     uv_poll_t poll;
     uv_timer_t pause;
@@ -159,6 +161,13 @@ static void on_closed(uv_handle_t *handle)
         freed(context);
 }
 
+static bool is_tcp(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof(domain);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
+}
+
 int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, void *context,
                  struct acceptor **ret_acceptor)
 {
@@ -168,8 +177,12 @@ int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, vo
         close(fd);
         return -ENOMEM;
     }
-    *acceptor = (struct acceptor){
-        .reactor = reactor, .gateway = reactor_gateway(reactor), .accepted = accepted, .context = context, .fd = fd};
+    *acceptor = (struct acceptor){.reactor = reactor,
+                                  .gateway = reactor_gateway(reactor),
+                                  .accepted = accepted,
+                                  .context = context,
+                                  .fd = fd,
+                                  .tcp = is_tcp(fd)};
     int result = uv_poll_init(loop, &acceptor->poll, fd);
     if (result != 0) {
         close(fd);
@@ -192,6 +205,21 @@ int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, vo
 void acceptor_refuse_with(struct acceptor *acceptor, enum acceptor_refusal refusal)
 {
     acceptor->refusal = refusal;
+}
+
+void acceptor_shut(struct acceptor *acceptor)
+{
+    enum { FLAGS_OFFSET = 13, SYN_OR_ACK = 0x12, SYN = 0x02 }; /* of a TCP header */
+    static struct sock_filter beginners[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_OFFSET),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN_OR_ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {ARRAY_SIZE(beginners), beginners};
+    if (acceptor->fd >= 0 && acceptor->tcp)
+        (void)setsockopt(acceptor->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 void acceptor_stop(struct acceptor *acceptor)

@@ -20,6 +20,10 @@ enum acceptor_refusal {
     ACCEPTOR_REFUSE_SILENTLY /* closed: its client could read neither (TLS) */
 };
 void acceptor_refuse_with(struct acceptor *acceptor, enum acceptor_refusal refusal);
+/* From now on the kernel drops who begins to connect (SYN) and lets those in who have: a client that was let in is not
+   reset when the socket closes a moment later, and one that was not tries again and is then told that nobody listens.
+   TCP; elsewhere, and where the kernel cannot do it, nothing changes. On the reactor. */
+void acceptor_shut(struct acceptor *acceptor);
 /* Hands over what waits in the backlog already, so that a drain loses nobody who is connected, then closes the socket.
    On the reactor; may be called twice. */
 void acceptor_stop(struct acceptor *acceptor);

@@ -339,6 +339,12 @@ int edge_new(struct reactor *reactor, const struct edge_listener *listeners, siz
 
 /* ---- the end ---- */
 
+void edge_shut(struct edge *edge)
+{
+    for (size_t i = 0; i < edge->endpoints; i++)
+        acceptor_shut(edge->endpoint[i].acceptor);
+}
+
 void edge_drain(struct edge *edge)
 {
     edge->draining = true;

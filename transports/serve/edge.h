@@ -35,6 +35,8 @@ struct edge_fronts {
    taken in both cases. On the reactor's thread, like all below. */
 MUST_USE int edge_new(struct reactor *reactor, const struct edge_listener *listeners, size_t listeners_count,
                       const struct edge_fronts *fronts, struct edge **ret_edge);
+/* Nobody new begins to connect (acceptor_shut()); for the moment before edge_drain(). */
+void edge_shut(struct edge *edge);
 /* Hands over what waits in the backlogs, then accepts nothing more. What is on its way to a front still gets there.
    May be called twice. */
 void edge_drain(struct edge *edge);

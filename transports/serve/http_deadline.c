@@ -140,7 +140,7 @@ void http_deadline_on_sweep(uv_timer_t *timer)
     const struct settings *settings = reactor_snapshot(front->reactor)->settings;
     for (unsigned stage = 0; stage < HTTP_STAGES; stage++)
         sweep_stage(front, (enum http_stage)stage, limit_ms(front, settings, (enum http_stage)stage));
-    http_stream_keep_alive(front);
+    http_stream_keep_alive(front, settings->limits.idle_timeout_ms);
     sse_legacy_sweep(front, settings->limits.idle_timeout_ms);
     if (!link_alone(&front->connections))
         uv_timer_start(timer, http_deadline_on_sweep, sweep_period_ms(settings), 0);

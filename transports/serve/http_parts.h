@@ -29,7 +29,7 @@ enum {
     HTTP_SPARE_BODY = 4 * 1024,    /* a spare keeps a body buffer up to this */
     HTTP_FIRST_BODY = 16 * 1024,   /* the most that a Content-Length alone makes us allocate */
     HTTP_STREAM_BLOCK = 128,       /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
-    HTTP_KEEP_ALIVE_MS = 15000,    /* silence on a stream before a comment */
+    HTTP_KEEP_ALIVE_MS = 15000,    /* silence on a stream before a comment; less where idle_timeout is short */
     HTTP_SESSION_ID_BYTES = 64,    /* longer ones than any we make are cut, and so unknown */
     HTTP_MAX_TURNS = 8,            /* runs of a daemon before the loop gets its turn again */
 };
@@ -268,4 +268,4 @@ MUST_USE int http_stream_add(struct http_request *request, const struct sse_even
 int http_stream_send(struct exchange *exchange, const struct event *event);
 void http_stream_end(struct http_request *request, struct reply *reply);
 /* Comments on streams that have been silent. */
-void http_stream_keep_alive(struct http_front *front);
+void http_stream_keep_alive(struct http_front *front, uint64_t idle_timeout_ms);

@@ -132,12 +132,12 @@ void http_stream_end(struct http_request *request, struct reply *reply)
 
 /* ---- silence ---- */
 
-void http_stream_keep_alive(struct http_front *front)
+void http_stream_keep_alive(struct http_front *front, uint64_t idle_timeout_ms)
 {
-    uint64_t now = uv_now(front->loop);
+    uint64_t now = uv_now(front->loop), silence_ms = MIN((uint64_t)HTTP_KEEP_ALIVE_MS, idle_timeout_ms / 2);
     while (!link_alone(&front->streams)) {
         struct http_request *request = CONTAINER_OF(front->streams.next, struct http_request, stream);
-        if (now - request->last_bytes_ms < HTTP_KEEP_ALIVE_MS)
+        if (now - request->last_bytes_ms < silence_ms)
             return;
         if (waiting(request) == 0)
             sse_add_comment(&request->queue);

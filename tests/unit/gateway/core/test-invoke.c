@@ -224,9 +224,10 @@ static void test_drain(void **state UNUSED)
     fake_settle(&fake);
     assert_int_equal(stream->replies, 1);
     assert_error(fake_get(&fake, session, NULL), 503, 503);
-    struct asked *refused = modern(&fake, "server/discover", NULL, NULL);
+    struct asked *refused = modern(&fake, "subscriptions/listen", NULL, NULL);
     assert_error(refused, 503, 503);
     assert_true(refused->retry_after_s > 0);
+    assert_reply(modern(&fake, "server/discover", NULL, NULL), 200, NULL); /* it was on its way */
     struct call *call = fake_take(&fake);
     assert_int_equal(call_result_text(call, SPAN("in time"), false), 0);
     call_unref(call);

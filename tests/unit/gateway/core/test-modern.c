@@ -244,6 +244,37 @@ static void test_capacity(void **state UNUSED)
     fake_done(&fake);
 }
 
+/* What has come all the same is served, once; what would last is not begun any more. */
+static const struct late {
+    enum gateway_phase phase;
+    const char *method;
+    bool many; /* by a connection that carries many requests */
+    int status;
+} lates[] = {
+    {GATEWAY_READY, "server/discover", false, 200},   {GATEWAY_LEAVING, "server/discover", false, 200},
+    {GATEWAY_LEAVING, "server/discover", true, 200},  {GATEWAY_DRAINING, "server/discover", false, 200},
+    {GATEWAY_DRAINING, "server/discover", true, 503}, {GATEWAY_DRAINING, "subscriptions/listen", false, 503},
+    {GATEWAY_STOPPED, "server/discover", false, 503},
+};
+
+static void test_late(void **state UNUSED)
+{
+    struct fake fake;
+    fake_begin(&fake);
+    for (size_t i = 0; i < ARRAY_SIZE(lates); i++) {
+        const struct late *late = &lates[i];
+        const struct fake_request request = {.method = late->method};
+        struct asked *asked = fake_asked(&fake);
+        asked->exchange.connection = late->many ? &fake : NULL;
+        atomic_store(&fake.gateway->phase, late->phase);
+        fake_modern_headers(asked, &request);
+        fake_post(asked, fake_modern_message(&request));
+        assert_int_equal(asked->status, late->status);
+    }
+    atomic_store(&fake.gateway->phase, GATEWAY_READY);
+    fake_done(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_session_header_is_ignored),
         cmocka_unit_test(test_parameter_headers),
         cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

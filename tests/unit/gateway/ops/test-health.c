@@ -20,9 +20,8 @@ static void test_ready_in_one_phase(void **state)
         int status;
         const char *body;
     } rows[] = {
-        {GATEWAY_STARTING, 503, "not ready\n"},
-        {GATEWAY_READY, 200, "ready\n"},
-        {GATEWAY_DRAINING, 503, "not ready\n"},
+        {GATEWAY_STARTING, 503, "not ready\n"}, {GATEWAY_READY, 200, "ready\n"},
+        {GATEWAY_LEAVING, 503, "not ready\n"},  {GATEWAY_DRAINING, 503, "not ready\n"},
         {GATEWAY_STOPPED, 503, "not ready\n"},
     };
     struct observed *observed = *state;

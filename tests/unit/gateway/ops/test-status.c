@@ -98,7 +98,7 @@ static void test_what_was_counted(void **state)
 static void test_phase_and_time(void **state)
 {
     struct observed *observed = *state;
-    static const char *const phases[] = {"starting", "ready", "draining", "stopped"};
+    static const char *const phases[] = {"starting", "ready", "leaving", "draining", "stopped"};
     clock_fake(0, 90 * 1000 + 999);
     observed->gateway->started_wall_ms = 1000;
     for (int phase = 0; phase < (int)ARRAY_SIZE(phases); phase++) {

@@ -9,7 +9,9 @@
 #include "transports/serve/acceptor.h"
 #include "transports/serve/listening.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -179,6 +181,56 @@ static void test_stop_takes_the_backlog(void **state)
     close_house(house);
 }
 
+/* Who has begun gets in; who has not is dropped by the kernel, and refused when the socket is closed. */
+static void test_shut(void **state UNUSED)
+{
+    enum { PATIENCE_MS = 30000 };
+    struct house *house = open_house(10);
+    const struct address *address = listening_address(house->listening);
+    int before = enter(house), late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0;
+    socklen_t size = sizeof(error);
+    acceptor_shut(house->acceptor);
+    assert_int_equal(connect(late, &address->any, address->size), -1);
+    assert_int_equal(errno, EINPROGRESS);
+    struct pollfd answer = {.fd = late, .events = POLLOUT};
+    assert_int_equal(poll(&answer, 1, 0), 0);
+    acceptor_stop(house->acceptor);
+    assert_int_equal(house->count, 1);
+    assert_int_equal(write(before, "served", 6), 6);
+    assert_int_equal(recv(house->taken[0], &(char[6]){0}, 6, MSG_WAITALL), 6);
+    assert_int_equal(poll(&answer, 1, PATIENCE_MS), 1);
+    assert_int_equal(getsockopt(late, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+    assert_int_equal(error, ECONNREFUSED);
+    acceptor_shut(house->acceptor); /* harmless now */
+    close(before), close(late);
+    close_house(house);
+}
+
+static void test_shut_unix(void **state UNUSED)
+{
+    struct address address;
+    struct house *house = open_house(10), *other = calloc(1, sizeof(*other));
+    char path[64];
+    assert_non_null(other);
+    (void)snprintf(path, sizeof(path), "unix:/tmp/weir-test-%d.sock", (int)getpid());
+    assert_int_equal(address_parse(span_of(path), &address), 0);
+    assert_int_equal(listening_open(&address, 1, &other->listening), 0);
+    assert_int_equal(
+        acceptor_new(house->reactor, listening_take(other->listening, 0), on_accepted, other, &other->acceptor), 0);
+    acceptor_shut(other->acceptor); /* a Unix socket knows no SYN */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, &address.any, address.size), 0);
+    acceptor_stop(other->acceptor);
+    assert_int_equal(other->count, 1);
+    acceptor_free(other->acceptor, on_freed, other);
+    while (!other->freed)
+        turn(house);
+    close(fd), close(other->taken[0]);
+    listening_close(other->listening);
+    free(other);
+    close_house(house);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +238,8 @@ int main(void)
         cmocka_unit_test(test_many_refusals_keep_few_sockets),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_stop_takes_the_backlog),
+        cmocka_unit_test(test_shut),
+        cmocka_unit_test(test_shut_unix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,17 @@ void quota_set_limit(struct quotas *quotas, enum quota_name name, uint64_t limit
     atomic_store_explicit(&quotas->row[name].limit, limit, memory_order_relaxed);
 }
 
+void quota_note(struct quotas *quotas, enum quota_name name, uint64_t amount)
+{
+    struct quota *quota = &quotas->row[name];
+    note_highest(quota, atomic_fetch_add_explicit(&quota->used, amount, memory_order_relaxed) + amount);
+}
+
+void quota_note_evicted(struct quotas *quotas, enum quota_name name)
+{
+    atomic_fetch_add_explicit(&quotas->row[name].evicted, 1, memory_order_relaxed);
+}
+
 uint64_t quota_used(struct quotas *quotas, enum quota_name name)
 {
     return atomic_load_explicit(&quotas->row[name].used, memory_order_relaxed);

@@ -18,6 +18,7 @@ struct quota {
     _Atomic uint64_t limit; /* 0: nothing is allowed; UINT64_MAX: no limit of its own */
     _Atomic uint64_t refused;
     _Atomic uint64_t highest; /* most ever in use */
+    _Atomic uint64_t evicted; /* made room for others, though there was something to remember */
 };
 
 struct quotas {
@@ -31,6 +32,10 @@ MUST_USE int quota_take(struct quotas *quotas, enum quota_name name, uint64_t am
 /* Gives back what was taken. Giving back more than is in use is a bug; it stops at zero. */
 void quota_give(struct quotas *quotas, enum quota_name name, uint64_t amount);
 void quota_set_limit(struct quotas *quotas, enum quota_name name, uint64_t limit);
+/* Counts what is bounded elsewhere: taken without asking. */
+void quota_note(struct quotas *quotas, enum quota_name name, uint64_t amount);
+/* For things that make room for newer ones instead of refusing those: one did, and it was a loss. */
+void quota_note_evicted(struct quotas *quotas, enum quota_name name);
 uint64_t quota_used(struct quotas *quotas, enum quota_name name);
 /* "connections", and one sentence of what it counts: for metrics and refusals. */
 const char *quota_label(enum quota_name name);

@@ -95,6 +95,17 @@ int address_bytes(const struct address *address, uint8_t ret_bytes[16])
     return 0;
 }
 
+int address_network(const struct address *address, unsigned ipv4_bits, unsigned ipv6_bits, uint8_t ret_bytes[16])
+{
+    int result = address_bytes(address, ret_bytes);
+    if (result < 0)
+        return result;
+    unsigned bits = is_mapped(ret_bytes) ? MAPPED_BITS + ipv4_bits : ipv6_bits;
+    for (unsigned i = bits / 8; i < ALL_BITS / 8; i++)
+        ret_bytes[i] &= i == bits / 8 ? (uint8_t)(0xff00 >> bits % 8) : 0;
+    return 0;
+}
+
 bool address_is_local(const struct address *address)
 {
     return address->size > 0 && address->any.sa_family == AF_UNIX;

@@ -33,6 +33,9 @@ bool address_is_local(const struct address *address);    /* a Unix socket */
 bool address_is_loopback(const struct address *address); /* 127.0.0.0/8, ::1, ::ffff:127.0.0.0/8, a Unix socket */
 /* The 16-byte form (IPv4 mapped). -EAFNOSUPPORT for a local socket. */
 MUST_USE int address_bytes(const struct address *address, uint8_t ret_bytes[16]);
+/* The same with all but the first bits zero, of 32 and of 128: the network that the address is of. */
+MUST_USE int address_network(const struct address *address, unsigned ipv4_bits, unsigned ipv6_bits,
+                             uint8_t ret_bytes[16]);
 /* "10.0.0.0/8", "2001:db8::/32", "192.0.2.1" (= /32). Host bits must be zero. 0 or -EINVAL. */
 MUST_USE int prefix_parse(struct span text, struct prefix *ret_prefix);
 /* The form that prefix_parse() reads, always with its length. */

@@ -1,4 +1,4 @@
-/* Walks a document beside the options table. Recursion is as deep as lists and sections are: four levels. Owns nothing.
+/* Walks a document beside the options table. Recursion is as deep as lists and sections are: six levels. Owns nothing.
  */
 #include "gateway/config/apply.h"
 
@@ -74,16 +74,16 @@ static int read_list(struct walk *walk, const struct option_list *list, void *ow
 
 static int read_members(struct walk *walk, const struct target *target, const struct node *node);
 
-static int read_section(struct walk *walk, const struct target *target, const struct node *member)
+static int read_section(struct walk *walk, const struct target *target, const struct node *member, const char *path)
 {
     struct target inner = *target;
-    inner.section = member->key;
+    inner.section = span_of(path);
     if (node_is_null(member)) /* everything in it is commented out */
         return 0;
     if (member->kind == NODE_MAPPING)
         return read_members(walk, &inner, member);
-    text_addf(mistake(walk->mistakes, member->at), "%s%s%.*s: must be a mapping: its options are indented below it",
-              target->label, *target->label ? "." : "", SPAN_PRINT(member->key));
+    text_addf(mistake(walk->mistakes, member->at), "%s%s%s: must be a mapping: its options are indented below it",
+              target->label, *target->label ? "." : "", path);
     return 0;
 }
 
@@ -100,8 +100,8 @@ static int read_member(struct walk *walk, const struct target *target, const str
         make_path(span_of(target->label), span_of(path), label);
         return read_list(walk, list, target->record, label, member);
     }
-    if (target->section.size == 0 && option_is_section(target->table, member->key))
-        return read_section(walk, target, member);
+    if (!dotted && option_is_section(target->table, span_of(path)))
+        return read_section(walk, target, member, path);
     report_unknown(walk, target, member, path);
     return 0;
 }

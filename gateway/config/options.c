@@ -113,17 +113,18 @@ const struct option_list *option_find_list(const struct option_table *table, str
     return NULL;
 }
 
-/* "limits" of "limits.max_payload"; absent for a path without a dot. */
-static struct span section_of(const char *path)
+static bool in_section(const char *path, struct span section)
 {
-    const char *dot = strchr(path, '.');
-    return dot ? (struct span){path, (size_t)(dot - path)} : (struct span){0};
+    return section.size > 0 && span_starts(span_of(path), section) && path[section.size] == '.';
 }
 
 bool option_is_section(const struct option_table *table, struct span path)
 {
     for (size_t i = 0; i < table->rows; i++)
-        if (path.size > 0 && span_equal(section_of(table->row[i].path), path))
+        if (in_section(table->row[i].path, path))
+            return true;
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        if (strcmp(lists[i].owner, table->name) == 0 && in_section(lists[i].path, path))
             return true;
     return false;
 }
@@ -156,7 +157,10 @@ static void consider_row(struct guess *guess, struct span word, const char *path
     const char *dot = strrchr(path, '.');
     bool misplaced = dot && span_is(word, dot + 1); /* the right name outside of its section */
     consider(guess, word, span_of(path), misplaced ? 0 : nearest_distance(word, span_of(path)));
-    consider(guess, word, section_of(path), nearest_distance(word, section_of(path)));
+    for (dot = strchr(path, '.'); dot; dot = strchr(dot + 1, '.')) {
+        struct span section = {path, (size_t)(dot - path)};
+        consider(guess, word, section, nearest_distance(word, section));
+    }
 }
 
 struct span option_nearest(const struct option_table *table, struct span path)

@@ -59,7 +59,7 @@ const struct option_list *option_find_list(const struct option_table *table, str
 
 /* By whole path; NULL if there is none. */
 const struct option *option_find(const struct option_table *table, struct span path);
-/* Whether the path is a section of the table: "limits". */
+/* Whether the path is a section of the table: "limits", "limits.requests". */
 bool option_is_section(const struct option_table *table, struct span path);
 /* What was probably meant: the nearest path of a row, section or list; absent if none is near. */
 struct span option_nearest(const struct option_table *table, struct span path);

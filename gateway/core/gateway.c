@@ -12,6 +12,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/subscriptions.h"
 #include "gateway/core/task.h"
+#include "limits/rate_table.h"
 
 enum { MAX_REACTORS = 256, HOUSEKEEPING_MS = 1000 };
 
@@ -94,6 +95,9 @@ int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
     if (r == 0)
         r = seal_new(snapshot->settings->state_key, &gateway->seal);
     if (r == 0)
+        r = rate_table_new(snapshot->settings->limits.max_buckets, &gateway->quotas, QUOTA_ATTEMPT_BUCKETS,
+                           &gateway->attempts);
+    if (r == 0)
         r = make_reactors(gateway, reactor_count(snapshot->settings));
     if (r < 0) {
         gateway->snapshot = NULL; /* still the caller's */
@@ -130,6 +134,7 @@ void gateway_free(struct gateway *gateway)
     free(gateway->reactor);
     inbox_table_free(gateway->inboxes);
     seal_free(gateway->seal);
+    rate_table_free(gateway->attempts);
     snapshot_unref(gateway->snapshot);
     pthread_mutex_destroy(&gateway->publish_lock);
     free(gateway);

@@ -10,6 +10,7 @@ struct session_table;
 struct task_table;
 struct inbox_table;
 struct seal;
+struct rate_table;
 
 enum gateway_phase {
     GATEWAY_STARTING,
@@ -27,7 +28,8 @@ struct gateway {
     struct session_table *sessions;
     struct task_table *tasks;
     struct inbox_table *inboxes;
-    struct seal *seal; /* of requestState */
+    struct seal *seal;           /* of requestState */
+    struct rate_table *attempts; /* to prove who one is, by network (rates.h) */
     uint64_t started_wall_ms;
     /* The newest snapshot; reactors follow within one turn of their loops. */
     pthread_mutex_t publish_lock;

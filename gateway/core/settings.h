@@ -103,6 +103,12 @@ struct settings {
         uint64_t drain_timeout_ms;
         uint64_t workers;
         uint64_t max_processes;
+        struct {
+            uint64_t per_minute;           /* 0: as many as come */
+            uint64_t burst;                /* 0: as many as per_minute */
+        } auth_attempts;                   /* of one network to prove who it is */
+        unsigned ipv4_prefix, ipv6_prefix; /* bits of an address that are one network, to all limits by address */
+        uint64_t max_buckets;              /* networks and callers whose rate is remembered, per table */
     } limits;
     char *state_key; /* secret that seals requestState, shared by gateways behind one balancer; NULL: random per process
                       */

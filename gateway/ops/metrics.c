@@ -92,6 +92,8 @@ static const struct limit_metric {
     {"weir_limit_highest", "gauge", "Most that ever were in use, by limit", offsetof(struct quota, highest)},
     {"weir_limit_refused_total", "counter", "Refusals because there may be no more, by limit",
      offsetof(struct quota, refused)},
+    {"weir_limit_evicted_total", "counter", "Forgotten to make room, though there was something to remember, by limit",
+     offsetof(struct quota, evicted)},
 };
 
 static void add_limit(struct text *out, const struct limit_metric *metric, struct gateway *gateway,

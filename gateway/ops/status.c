@@ -144,6 +144,7 @@ static void add_limit(struct text *out, struct quotas *quotas, enum quota_name n
         text_add_uint64(out, limit);
     add_count(out, "highest", totals_load(&row->highest));
     add_count(out, "refused", totals_load(&row->refused));
+    add_count(out, "evicted", totals_load(&row->evicted));
     text_addf(out, ",\"option\":\"%s\"", quota_option(name));
     close_object(out);
 }

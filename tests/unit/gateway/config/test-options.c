@@ -22,7 +22,7 @@ static void test_rows(void **state)
         assert_true(isupper((unsigned char)row->help[0]) && row->help[strlen(row->help) - 1] != '.');
         if (option_variable(row, variable))
             for (const char *at = variable; *at; at++)
-                assert_true(isupper((unsigned char)*at) || *at == '_');
+                assert_true(isupper((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_');
         assert_false(row->flags & (OPTION_REQUIRED | OPTION_UNIQUE));
     }
 }
@@ -74,6 +74,8 @@ static void test_nearest(void **state)
         {"comands", "commands"},
         {"pagesize", "page_size"},
         {"limits.sesion_idle", "limits.session_idle"},
+        {"limits.auth_attempt", "limits.auth_attempts"},
+        {"limits.auth_attempts.per_minutes", "limits.auth_attempts.per_minute"},
         {"nothing_like_it", NULL},
     };
     (void)state;

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "gateway/main/handlers.h"
+#include "gateway/main/notify.h"
 #include "gateway/main/server_priv.h"
 
 /* New handlers and new settings, before all clients at once. */
@@ -59,7 +60,7 @@ static void log_refusal(int result, struct span problem)
     }
 }
 
-void server_reload(struct server *server)
+static void reload_or_say_why(struct server *server)
 {
     CLEANUP(text_done) struct text problem = TEXT(CONFIG_MISTAKES_BYTES);
     int result = reload(server, &problem);
@@ -73,4 +74,11 @@ void server_reload(struct server *server)
     log_set_format(settings->log.format);
     server_log_settings(settings);
     log_info("reloaded", LOG_TEXT("config", server_config_name(server)));
+}
+
+void server_reload(struct server *server)
+{
+    notify_reloading();
+    reload_or_say_why(server);
+    notify_ready();
 }

@@ -11,6 +11,7 @@
 #include "gateway/main/certificates.h"
 #include "gateway/main/commands.h"
 #include "gateway/main/handlers.h"
+#include "gateway/main/notify.h"
 #include "gateway/main/process.h"
 #include "gateway/main/server_priv.h"
 
@@ -249,11 +250,13 @@ static int start_service(struct server *server)
 {
     atomic_store_explicit(&server->gateway->phase, GATEWAY_READY, memory_order_release);
     log_ready(server);
-    if (server->stdio_in < 0)
-        return 0;
-    int result = fronts_serve_stdio(server->fronts, server->stdio_in, server->stdio_out, on_stdio_ended, NULL);
+    int result = 0;
+    if (server->stdio_in >= 0)
+        result = fronts_serve_stdio(server->fronts, server->stdio_in, server->stdio_out, on_stdio_ended, NULL);
     if (result < 0)
         text_addf(&server->problem, "standard input and output cannot be served: %s", strerror(-result));
+    else
+        notify_ready();
     return result;
 }
 
@@ -286,6 +289,7 @@ static void leave(struct server *server)
 static void stop_service(struct server *server)
 {
     struct quotas *quotas = &server->gateway->quotas;
+    notify_stopping();
     leave(server);
     drain_begin(server->gateway);
     fronts_drain(server->fronts); /* from here on nobody new gets in */

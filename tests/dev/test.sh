@@ -6,8 +6,8 @@ readonly COVERAGE_FOLDERS=(gateway transports limits auth)
 readonly COVERAGE_LABELS='^(unit|scenario)$'
 # What is shipped is judged by the suite, by real clients, by the clock and by tools that try its edge; all but the first
 # not under sanitizers.
-readonly RELEASE_LABELS='^(conformance|interop|bench|edge)$'
-readonly UNSANITIZED_LABELS='^(interop|bench|edge)$'
+readonly RELEASE_LABELS='^(conformance|interop|bench|edge|package)$'
+readonly UNSANITIZED_LABELS='^(interop|bench|edge|package)$'
 readonly CONCURRENCY_LABELS='^concurrency$'
 readonly FUZZ_SECONDS=60
 
@@ -27,6 +27,11 @@ need_edge() {
     need_testssl
 }
 
+# A clean root to install the package into, and systemd's judge of its unit.
+need_package() {
+    need_packages mmdebstrap systemd
+}
+
 need_bench() {
     need_packages python3
     need_nginx
@@ -43,6 +48,21 @@ measure_coverage() {
         tail -n 30 "$build/tests.log"
     fi
     tests/dev/coverage report "$build" "${COVERAGE_FOLDERS[@]}" || true # without a report the verdict is no
+}
+
+# build/package/weir.deb: with its paths under /usr and /etc, so from a build of its own.
+make_package() {
+    local build="${BUILD:?}/package" log=${BUILD:?}/package/cpack.log
+    need_packages dpkg-dev file
+    build_preset package
+    rm -f "$build"/weir*.deb
+    (cd "$build" && cpack -G DEB >"$log" 2>&1) || { cat "$log" >&2 && die "cpack makes no package"; }
+    ln -s "$(basename "$build"/weir_*.deb)" "$build/weir.deb"
+}
+
+cmd_package() {
+    make_package
+    say "$(readlink -f "$BUILD/package/weir.deb")"
 }
 
 # The thread sanitizer of gcc 12 cannot place its shadow where a kernel randomizes addresses by more than 28 bits.
@@ -80,12 +100,14 @@ cmd_test() {
     # Without the npm registry, or PyPI, everything else can still be judged; ctest names what was skipped.
     (need_conformance) || say "the conformance suite cannot be installed: it will be skipped"
     (need_edge) || say "the tools of tests/edge cannot be installed: their tests will be skipped"
+    (need_package) || say "mmdebstrap cannot be installed: the package will not be tried on a clean root"
     (need_interop) || say "the interop clients cannot be installed: they will be skipped"
     use_node
     for preset in asan release tsan coverage; do
         say "building $preset"
         build_preset "$preset"
     done
+    make_package
     measure_coverage
     run_all_tests
 }

@@ -419,6 +419,7 @@ void call_begin(struct exchange *exchange, const struct call_plan *plan)
     if (call->match)
         move_match(call->match, plan->match);
     exchange->call = call;
+    exchange->item = plan->item;
     call_ref(call);
     int r = copy_completing(call, plan);
     if (r == 0)

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 
 #include "gateway/base/text.h"
+#include "gateway/core/counters.h"
 #include "gateway/mcp/parameter_headers.h"
 #include "gateway/mcp/schema.h"
 #include "gateway/mcp/uri_template.h"
@@ -64,6 +65,17 @@ struct item_definition {
 MUST_USE int item_new(const struct item_definition *definition, struct item **ret_item, struct text *problem);
 struct item *item_ref(struct item *item);
 void item_unref(struct item *item); /* NULL is fine */
+
+/* What has become of the requests for an item, since it was made: the one thing of it that changes. Shared by all
+   reactors. */
+struct item_use {
+    _Atomic uint64_t requests[OUTCOME_COUNT];
+    _Atomic uint64_t duration_ns; /* of all of them */
+};
+void item_count(struct item *item, enum outcome outcome, uint64_t duration_ns);
+const struct item_use *item_use(const struct item *item);
+/* "tool", "resource", "template", "prompt". */
+const char *item_kind_name(enum item_kind kind);
 
 /* A change to a catalogue: begun from an old one (or NULL), then added to and removed from, then finished. Not shared.
  */

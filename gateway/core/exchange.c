@@ -96,6 +96,8 @@ void exchange_count(struct exchange *exchange, enum outcome outcome)
     uint64_t duration_ns = clock_now_ns() - exchange->started_ns;
     exchange->counted = false;
     counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome, duration_ns);
+    if (exchange->item)
+        item_count(exchange->item, outcome, duration_ns);
     if (log_enabled(LOG_DEBUG))
         log_request(exchange, outcome, duration_ns);
 }

@@ -101,6 +101,7 @@ struct exchange {
     struct session *session;  /* counted; legacy */
     struct stream *stream;    /* legacy, once the answer has become a stream: where its events are kept */
     bool outlet;              /* legacy GET: a stream of the session delivers to it */
+    struct item *item;        /* of snapshot: what was asked for, once it was found */
     struct call *call;        /* counted; while a handler runs for it */
     struct listen *listen;    /* modern: it is a subscriptions/listen stream */
     bool gathers;             /* a batch: its elements are still answering */

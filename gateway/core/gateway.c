@@ -276,3 +276,12 @@ int gateway_resource_updated(struct gateway *gateway, struct span uri)
 {
     return subscriptions_announce(gateway, 0, uri);
 }
+
+const char *gateway_phase_name(enum gateway_phase phase)
+{
+    static const char *const names[] = {
+        [GATEWAY_STARTING] = "starting", [GATEWAY_READY] = "ready",     [GATEWAY_LEAVING] = "leaving",
+        [GATEWAY_DRAINING] = "draining", [GATEWAY_STOPPED] = "stopped",
+    };
+    return names[phase];
+}

@@ -63,6 +63,8 @@ void gateway_apply_limits(struct gateway *gateway, const struct settings *settin
 /* Tells whoever subscribed to `uri`. Any thread. 0 or -ENOMEM. */
 MUST_USE int gateway_resource_updated(struct gateway *gateway, struct span uri);
 
+/* "starting", "ready", "leaving", "draining", "stopped". */
+const char *gateway_phase_name(enum gateway_phase phase);
 static inline enum gateway_phase gateway_phase(struct gateway *gateway)
 {
     return (enum gateway_phase)atomic_load_explicit(&gateway->phase, memory_order_acquire);

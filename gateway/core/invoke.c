@@ -95,6 +95,7 @@ void method_tools_call(struct exchange *exchange)
         reply_unknown(exchange, ERROR_INVALID_PARAMS, "tool", name);
         return;
     }
+    exchange->item = tool; /* wrong arguments are an outcome of the tool, too */
     if (refuse_headers(exchange, tool) || refuse_for_want_of_tasks(exchange, tool))
         return;
     CLEANUP(text_done) struct text problem = TEXT(PROBLEM_BYTES);

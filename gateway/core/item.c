@@ -10,6 +10,7 @@
 struct counted_item {
     struct item seen; /* first */
     _Atomic unsigned references;
+    struct item_use use;
     char *json_bytes;
 };
 
@@ -205,6 +206,29 @@ int item_new(const struct item_definition *definition, struct item **ret_item, s
     item->seen.handler_free = definition->handler_free;
     *ret_item = &item->seen;
     return 0;
+}
+
+void item_count(struct item *item, enum outcome outcome, uint64_t duration_ns)
+{
+    struct item_use *use = &counted(item)->use;
+    atomic_fetch_add_explicit(&use->requests[outcome], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&use->duration_ns, duration_ns, memory_order_relaxed);
+}
+
+const struct item_use *item_use(const struct item *item)
+{
+    return &((const struct counted_item *)(const void *)item)->use; /* `seen` is its first member */
+}
+
+const char *item_kind_name(enum item_kind kind)
+{
+    static const char *const names[ITEM_KINDS] = {
+        [ITEM_TOOL] = "tool",
+        [ITEM_RESOURCE] = "resource",
+        [ITEM_TEMPLATE] = "template",
+        [ITEM_PROMPT] = "prompt",
+    };
+    return names[kind];
 }
 
 struct item *item_ref(struct item *item)

@@ -176,9 +176,9 @@ static int open_addresses(struct fronts *fronts, const struct settings *settings
 }
 
 int fronts_open(struct gateway *gateway, const struct settings *settings, const struct page *pages, size_t pages_count,
-                struct fronts **ret_fronts, struct text *problem)
+                struct fronts **served, struct text *problem)
 {
-    struct fronts *fronts = calloc(1, sizeof(*fronts));
+    struct fronts *fronts = *served = calloc(1, sizeof(*fronts));
     if (!fronts)
         return -ENOMEM;
     *fronts = (struct fronts){.gateway = gateway, .pages = pages, .pages_count = pages_count};
@@ -190,12 +190,9 @@ int fronts_open(struct gateway *gateway, const struct settings *settings, const 
     if (result == -ENOTSUP)
         text_add_literal(problem, "cannot serve WebSocket: libwebsockets does not find its libuv plug-in (Debian's "
                                   "libwebsockets-evlib-uv)");
-    if (result < 0) {
-        fronts_close(fronts);
-        return result;
-    }
-    *ret_fronts = fronts;
-    return 0;
+    if (result < 0)
+        fronts_close(TAKE(*served));
+    return result;
 }
 
 int fronts_serve_stdio(struct fronts *fronts, int in_fd, int out_fd, void (*ended)(void *context), void *context)
@@ -248,6 +245,21 @@ void fronts_watch_certificates(struct fronts *fronts)
 bool fronts_have_certificates(const struct fronts *fronts)
 {
     return fronts->tickets != NULL;
+}
+
+void fronts_each_certificate(const struct fronts *fronts,
+                             void (*each)(void *out, const char *address, int64_t expires_s), void *out)
+{
+    for (size_t i = 0; i < fronts->listeners; i++) {
+        char address[ADDRESS_BYTES];
+        const struct edge_listener *listener = &fronts->listener[i];
+        if (!listener->tls)
+            continue;
+        struct tls_context *context = tls_store_take(listener->tls);
+        address_format(listening_address(listener->listening), address);
+        each(out, address, tls_context_expires(context));
+        tls_context_unref(context);
+    }
 }
 
 /* ---- addresses ---- */

@@ -7,9 +7,10 @@
 struct fronts;
 
 /* Opens every listening address and the admin address of the settings, and the fronts on each reactor. `pages` are
-   borrowed until fronts_close(). 0, or -errno with a sentence in `problem`. */
+   borrowed until fronts_close(); *served is set before the first of them is served, and NULL after a failure. 0, or
+   -errno with a sentence in `problem`. */
 MUST_USE int fronts_open(struct gateway *gateway, const struct settings *settings, const struct page *pages,
-                         size_t pages_count, struct fronts **ret_fronts, struct text *problem);
+                         size_t pages_count, struct fronts **served, struct text *problem);
 /* What clients use: "https://127.0.0.1:8080/mcp" for listener `index`, with its real port; "tcp://127.0.0.1:8080",
    "tls://…" or "unix:/run/weir.sock" where lines are spoken. */
 void fronts_add_url(const struct fronts *fronts, const struct settings *settings, size_t index, struct text *out);
@@ -30,6 +31,10 @@ void fronts_reload_certificates(struct fronts *fronts, const struct settings *se
 /* The same for those whose files have changed; for a timer. */
 void fronts_watch_certificates(struct fronts *fronts);
 bool fronts_have_certificates(const struct fronts *fronts);
+/* Calls `each` for every listener that speaks TLS: its address, and when the first of its certificates expires, in
+   seconds since 1970. Any thread, from the first page served to fronts_close(). */
+void fronts_each_certificate(const struct fronts *fronts,
+                             void (*each)(void *out, const char *address, int64_t expires_s), void *out);
 
 /* Who begins to connect from here on waits, and is refused once fronts_drain() has closed the sockets; who has begun is
    still let in. */

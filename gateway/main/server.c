@@ -168,9 +168,17 @@ static int start_reactors(struct server *server)
 
 /* ---- fronts ---- */
 
+static void each_certificate(void *context, void (*each)(void *out, const char *address, int64_t expires_s), void *out)
+{
+    const struct server *server = context;
+    fronts_each_certificate(server->fronts, each, out);
+}
+
 static int start_fronts(struct server *server)
 {
-    pages_fill(server->gateway, server->pages);
+    server->sources =
+        (struct sources){.gateway = server->gateway, .certificates = each_certificate, .certificates_context = server};
+    pages_fill(&server->sources, server->pages);
     return fronts_open(server->gateway, server_settings(server), server->pages, PAGES_COUNT, &server->fronts,
                        &server->problem);
 }

@@ -11,6 +11,7 @@ struct server {
     struct settings_holder *settings; /* those it runs with */
     struct providers *providers;
     struct gateway *gateway;
+    struct sources sources;
     struct page pages[PAGES_COUNT];
     struct fronts *fronts;
     struct text problem;     /* why a phase failed: whole lines of mistakes, or one sentence */

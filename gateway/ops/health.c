@@ -1,6 +1,8 @@
 /* Alive and ready, as probes of a load balancer or an orchestrator want it. Any thread; owns nothing. */
 #include "gateway/ops/health.h"
 
+#include "gateway/ops/sources.h"
+
 static const enum quota_name needed[] = {QUOTA_CONNECTIONS, QUOTA_SESSIONS, QUOTA_IN_FLIGHT};
 
 static bool exhausted(struct quotas *quotas, enum quota_name name)
@@ -26,7 +28,7 @@ int health_render_alive(void *context UNUSED, struct text *body, int *ret_status
 
 int health_render_ready(void *context, struct text *body, int *ret_status)
 {
-    bool ready = health_ready(context);
+    bool ready = health_ready(((const struct sources *)context)->gateway);
     text_add(body, ready ? SPAN("ready\n") : SPAN("not ready\n"));
     *ret_status = ready ? 200 : 503;
     return body->error;

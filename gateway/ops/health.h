@@ -5,7 +5,7 @@
 
 /* /healthz: 200 as long as the process answers at all. `context` is unused. 0 or text's error. */
 MUST_USE int health_render_alive(void *context, struct text *body, int *ret_status);
-/* /readyz: 200, or 503 while health_ready() says no. `context` is the struct gateway. 0 or text's error. */
+/* /readyz: 200, or 503 while health_ready() says no. `context` is the struct sources. 0 or text's error. */
 MUST_USE int health_render_ready(void *context, struct text *body, int *ret_status);
 
 /* Whether new clients should be sent here: it serves (it is not starting, draining or stopped) and has room for a

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "gateway/ops/metrics_items.h"
+#include "gateway/ops/sources.h"
 #include "gateway/ops/totals.h"
 #include "gateway/ops/usage.h"
 
@@ -120,18 +122,39 @@ static void add_limits(struct text *out, struct gateway *gateway)
 
 static void add_catalogue(struct text *out, struct gateway *gateway)
 {
-    static const char *const kinds[ITEM_KINDS] = {
-        [ITEM_TOOL] = "tool",
-        [ITEM_RESOURCE] = "resource",
-        [ITEM_TEMPLATE] = "template",
-        [ITEM_PROMPT] = "prompt",
-    };
     struct snapshot *snapshot = gateway_snapshot(gateway);
     add_head(out, "weir_catalogue_items", "gauge", "What clients are offered, by kind");
     for (unsigned kind = 0; kind < ITEM_KINDS; kind++)
-        text_addf(out, "weir_catalogue_items{kind=\"%s\"} %zu\n", kinds[kind],
+        text_addf(out, "weir_catalogue_items{kind=\"%s\"} %zu\n", item_kind_name((enum item_kind)kind),
                   catalogue_count(snapshot->catalogue, (enum item_kind)kind));
     snapshot_unref(snapshot);
+}
+
+/* ---- the gateway's own state ---- */
+
+/* One series per phase, of which one is 1: an alert on a phase needs no number to be known. */
+static void add_phase(struct text *out, struct gateway *gateway)
+{
+    add_head(out, "weir_phase", "gauge", "1 for the phase that the gateway is in");
+    for (unsigned phase = 0; phase <= GATEWAY_STOPPED; phase++)
+        text_addf(out, "weir_phase{phase=\"%s\"} %d\n", gateway_phase_name((enum gateway_phase)phase),
+                  gateway_phase(gateway) == phase);
+}
+
+static void add_certificate(void *out, const char *address, int64_t expires_s)
+{
+    text_addf(out, "weir_certificate_expiry_timestamp_seconds{listener=\"%s\"} %" PRId64 "\n", address, expires_s);
+}
+
+static void add_certificates(struct text *out, const struct sources *sources)
+{
+    CLEANUP(text_done) struct text series = TEXT(64 * KIB);
+    sources_certificates(sources, add_certificate, &series);
+    if (series.size == 0)
+        return; /* a head without a series is no metric */
+    add_head(out, "weir_certificate_expiry_timestamp_seconds", "gauge",
+             "When the first certificate of a listener expires, in seconds since 1970");
+    text_add(out, text_span(&series));
 }
 
 /* ---- the process, under the names that Prometheus's own client libraries use ---- */
@@ -159,7 +182,8 @@ static void add_build(struct text *out, const struct gateway *gateway)
 
 int metrics_render(void *context, struct text *body, int *ret_status)
 {
-    struct gateway *gateway = context;
+    const struct sources *sources = context;
+    struct gateway *gateway = sources->gateway;
     struct counters totals;
     totals_take(gateway, &totals);
     add_build(body, gateway);
@@ -168,6 +192,9 @@ int metrics_render(void *context, struct text *body, int *ret_status)
     add_events(body, &totals);
     add_limits(body, gateway);
     add_catalogue(body, gateway);
+    metrics_items_add(body, gateway);
+    add_phase(body, gateway);
+    add_certificates(body, sources);
     add_process(body, gateway);
     *ret_status = 200;
     return body->error;

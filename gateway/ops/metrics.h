@@ -6,6 +6,6 @@
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* `context` is the struct gateway. On a reactor; its size is bounded by the tables (at most a few hundred lines).
-   0 or text's error. */
+/* `context` is the struct sources. On a reactor; its size is bounded by the tables (a few hundred lines) and by
+   METRICS_MAX_ITEMS. 0 or text's error. */
 MUST_USE int metrics_render(void *context, struct text *body, int *ret_status);

@@ -13,10 +13,10 @@ static const struct page rows[] = {
 };
 _Static_assert(ARRAY_SIZE(rows) == PAGES_COUNT, "one row per page");
 
-void pages_fill(struct gateway *gateway, struct page ret_pages[PAGES_COUNT])
+void pages_fill(struct sources *sources, struct page ret_pages[PAGES_COUNT])
 {
     for (size_t i = 0; i < PAGES_COUNT; i++) {
         ret_pages[i] = rows[i];
-        ret_pages[i].context = gateway;
+        ret_pages[i].context = sources;
     }
 }

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/ops/metrics_items.h"
+#include "gateway/ops/sources.h"
 #include "gateway/ops/totals.h"
 #include "gateway/ops/usage.h"
 
@@ -34,22 +36,13 @@ static void close_object(struct text *out)
 
 /* ---- the gateway ---- */
 
-static const char *phase_name(enum gateway_phase phase)
-{
-    static const char *const names[] = {
-        [GATEWAY_STARTING] = "starting", [GATEWAY_READY] = "ready",     [GATEWAY_LEAVING] = "leaving",
-        [GATEWAY_DRAINING] = "draining", [GATEWAY_STOPPED] = "stopped",
-    };
-    return names[phase];
-}
-
 static void add_gateway(struct text *out, struct gateway *gateway)
 {
     char started[CLOCK_ISO_BYTES];
     uint64_t now_ms = clock_wall_ms();
     clock_format_iso(gateway->started_wall_ms, started);
     text_addf(out, "\"version\":\"%s\",\"phase\":\"%s\",\"started\":\"%s\"", WEIR_VERSION,
-              phase_name(gateway_phase(gateway)), started);
+              gateway_phase_name(gateway_phase(gateway)), started);
     add_count(out, "uptime_seconds", (now_ms - MIN(now_ms, gateway->started_wall_ms)) / 1000);
     add_count(out, "threads", gateway->reactors);
 }
@@ -129,6 +122,35 @@ static void add_latency(struct text *out, const struct counters *totals)
     close_object(out);
 }
 
+/* The buckets themselves: whoever looks twice has the latency of the time between. */
+static void add_buckets(struct text *out, const struct counters *totals)
+{
+    text_add_literal(out, ",\"latency_buckets\":{\"bounds_seconds\":[");
+    for (unsigned i = 0; i < LATENCY_BUCKETS - 1; i++)
+        text_addf(out, "%s%g", i ? "," : "", (double)counters_latency_bound_ns(i) / 1e9);
+    text_add_literal(out, "],\"counts\":[");
+    for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+        text_addf(out, "%s%" PRIu64, i ? "," : "",
+                  totals_load(&totals->latency[ERA_LEGACY][i]) + totals_load(&totals->latency[ERA_MODERN][i]));
+    text_add_literal(out, "]}");
+}
+
+/* "reason=\"payload\"" of the table → payload */
+static void add_refusals(struct text *out, const struct counters *totals)
+{
+    open_object(out, "refusals");
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        uint64_t count = totals_load(&totals->event[i]);
+        struct span labels = span_of(counter_labels((enum counter)i));
+        if (count == 0 || strcmp(counter_metric((enum counter)i), "weir_refusals_total") != 0)
+            continue;
+        (void)span_cut(&labels, '"');
+        struct span reason = span_cut(&labels, '"');
+        text_addf(out, "%s\"%.*s\":%" PRIu64, out->at[out->size - 1] == '{' ? "" : ",", SPAN_PRINT(reason), count);
+    }
+    close_object(out);
+}
+
 /* ---- what is in use ---- */
 
 static void add_limit(struct text *out, struct quotas *quotas, enum quota_name name)
@@ -173,6 +195,43 @@ static void add_catalogue(struct text *out, struct gateway *gateway)
     snapshot_unref(snapshot);
 }
 
+static void add_item(void *out_, const struct item *item)
+{
+    struct text *out = out_;
+    text_addf(out, "%s{\"kind\":\"%s\",\"name\":", out->at[out->size - 1] == '[' ? "" : ",",
+              item_kind_name(item->kind));
+    text_add_json_string(out, span_of(item->key));
+    for (unsigned outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+        add_count(out, outcome_name((enum outcome)outcome), totals_load(&item_use(item)->requests[outcome]));
+    add_seconds(out, "seconds", (double)totals_load(&item_use(item)->duration_ns) / 1e9);
+    text_add_char(out, '}');
+}
+
+static void add_items(struct text *out, struct gateway *gateway)
+{
+    struct snapshot *snapshot = gateway_snapshot(gateway);
+    text_add_literal(out, ",\"items\":[");
+    metrics_items_each(snapshot->catalogue, add_item, out);
+    text_add_char(out, ']');
+    snapshot_unref(snapshot);
+}
+
+static void add_certificate(void *out_, const char *address, int64_t expires_s)
+{
+    struct text *out = out_;
+    char expires[CLOCK_ISO_BYTES];
+    clock_format_iso((uint64_t)MAX(expires_s, 0) * 1000, expires);
+    text_addf(out, "%s{\"listener\":\"%s\",\"expires\":\"%s\"}", out->at[out->size - 1] == '[' ? "" : ",", address,
+              expires);
+}
+
+static void add_certificates(struct text *out, const struct sources *sources)
+{
+    text_add_literal(out, ",\"certificates\":[");
+    sources_certificates(sources, add_certificate, out);
+    text_add_char(out, ']');
+}
+
 static void add_process(struct text *out)
 {
     struct usage usage;
@@ -181,6 +240,7 @@ static void add_process(struct text *out)
     add_count(out, "resident_bytes", usage.resident_bytes);
     add_count(out, "virtual_bytes", usage.virtual_bytes);
     add_count(out, "open_descriptors", usage.open_descriptors);
+    add_count(out, "max_descriptors", usage.max_descriptors);
     add_count(out, "threads", usage.threads);
     add_seconds(out, "cpu_seconds", usage.cpu_seconds);
     close_object(out);
@@ -188,15 +248,20 @@ static void add_process(struct text *out)
 
 int status_render(void *context, struct text *body, int *ret_status)
 {
-    struct gateway *gateway = context;
+    const struct sources *sources = context;
+    struct gateway *gateway = sources->gateway;
     struct counters totals;
     totals_take(gateway, &totals);
     text_add_char(body, '{');
     add_gateway(body, gateway);
     add_requests(body, &totals);
     add_latency(body, &totals);
+    add_buckets(body, &totals);
+    add_refusals(body, &totals);
     add_limits(body, gateway);
     add_catalogue(body, gateway);
+    add_items(body, gateway);
+    add_certificates(body, sources);
     add_process(body);
     text_add_literal(body, "}\n");
     *ret_status = 200;

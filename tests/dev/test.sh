@@ -25,6 +25,7 @@ need_interop() {
 need_edge() {
     need_packages chromium haproxy openssl slowhttptest
     need_testssl
+    need_prometheus
 }
 
 # A clean root to install the package into, and systemd's judge of its unit.

@@ -68,6 +68,9 @@ class Pages(unittest.TestCase):
         status = self.status()
         self.assertEqual(status["requests"]["by_method"], {"tools/call": {"ok": 1, "tool_error": 1, "error": 1}})
         self.assertGreater(status["latency_seconds"]["modern"]["p99"], 0)
+        self.assertEqual(self.metric('weir_item_requests_total{kind="tool",name="echo",outcome="ok"}'), 1)
+        (item,) = status["items"]
+        self.assertEqual((item["kind"], item["name"], item["ok"], item["tool_error"]), ("tool", "echo", 1, 1))
         self.assertIsNone(status["latency_seconds"]["legacy"]["p50"])
         self.assertEqual((status["phase"], status["catalogue"]["tools"]), ("ready", 2))
 

@@ -9,10 +9,13 @@
 
 #include "gateway/core/gateway.h"
 #include "gateway/core/page.h"
+#include "gateway/core/provider.h"
+#include "gateway/ops/sources.h"
 
 struct observed {
     struct settings settings;
     struct gateway *gateway;
+    struct sources sources;
     struct text body;
     int status;
 };
@@ -49,6 +52,7 @@ static inline int observed_setup(void **state)
     observed->settings.limits.max_tasks = UINT64_MAX;
     observed->body = TEXT(1024 * 1024);
     assert_int_equal(gateway_new(observed_snapshot(observed), &observed->gateway), 0);
+    observed->sources.gateway = observed->gateway;
     atomic_store(&observed->gateway->phase, GATEWAY_READY);
     *state = observed;
     return 0;
@@ -63,6 +67,53 @@ static inline int observed_teardown(void **state)
     return 0;
 }
 
+/* A provider that only offers. */
+static inline void observed_free_provider(struct provider *provider)
+{
+    free(provider);
+}
+
+static inline struct provider *observed_provider(void)
+{
+    static const struct provider_ops ops = {.name = "observed", .free = observed_free_provider};
+    struct provider *provider = malloc(sizeof(*provider));
+    assert_non_null(provider);
+    provider_init(provider, &ops);
+    return provider;
+}
+
+struct observed_offer {
+    enum item_kind kind;
+    const char *key;
+    const char *definition;
+    struct item *item; /* borrowed from the catalogue */
+};
+
+static inline int observed_edit(struct catalogue_builder *builder, void *data)
+{
+    struct observed_offer *offer = data;
+    CLEANUP(text_done) struct text problem = TEXT(1024);
+    struct provider *provider = observed_provider();
+    struct json_object *definition = json_tokener_parse(offer->definition);
+    int r = item_new(
+        &(struct item_definition){
+            .kind = offer->kind, .key = offer->key, .definition = definition, .provider = provider},
+        &offer->item, &problem);
+    assert_int_equal(r, 0);
+    json_object_put(definition);
+    provider_unref(provider);
+    return catalogue_builder_add(builder, offer->item);
+}
+
+/* Offers an item, and returns it: the catalogue's. */
+static inline struct item *observed_offer(struct observed *observed, enum item_kind kind, const char *key,
+                                          const char *definition)
+{
+    struct observed_offer offer = {.kind = kind, .key = key, .definition = definition};
+    assert_int_equal(gateway_edit_catalogue(observed->gateway, observed_edit, &offer, 0), 0);
+    return offer.item;
+}
+
 static inline struct counters *observed_counters(struct observed *observed, unsigned reactor)
 {
     return reactor_counters(observed->gateway->reactor[reactor]);
@@ -73,7 +124,7 @@ static inline const char *observed_render(struct observed *observed,
                                           int (*render)(void *context, struct text *body, int *ret_status))
 {
     text_clear(&observed->body);
-    assert_int_equal(render(observed->gateway, &observed->body, &observed->status), 0);
+    assert_int_equal(render(&observed->sources, &observed->body, &observed->status), 0);
     text_terminate(&observed->body);
     return observed->body.at;
 }

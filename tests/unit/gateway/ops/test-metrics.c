@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "gateway/ops/metrics.h"
+#include "gateway/ops/metrics_items.h"
 
 enum { MAX_METRICS = 100, MS = 1000000 };
 
@@ -75,6 +76,71 @@ static void test_what_was_counted(void **state)
     quota_give(quotas, QUOTA_SESSIONS, 3);
 }
 
+static const char tool[] = "{\"name\":\"echo\",\"inputSchema\":{\"type\":\"object\"}}";
+
+static void test_items(void **state)
+{
+    struct observed *observed = *state;
+    char long_uri[METRICS_MAX_ITEM_NAME + 2] = "x:";
+    memset(long_uri + 2, 'a', sizeof(long_uri) - 3);
+    struct item *echo = observed_offer(observed, ITEM_TOOL, "echo", tool);
+    struct item *odd = observed_offer(observed, ITEM_RESOURCE, "x:a\"b\\c\nd", "{\"name\":\"odd\"}");
+    struct item *endless = observed_offer(observed, ITEM_RESOURCE, long_uri, "{\"name\":\"long\"}");
+    observed_offer(observed, ITEM_RESOURCE, "x:unused", "{\"name\":\"unused\"}");
+    assert_no_line_begins(observed_render(observed, metrics_render), "weir_item_requests_total{");
+    item_count(echo, OUTCOME_OK, 3 * MS);
+    item_count(echo, OUTCOME_OK, 4 * MS);
+    item_count(echo, OUTCOME_TOOL_ERROR, 1 * MS);
+    item_count(odd, OUTCOME_OK, 1);
+    item_count(endless, OUTCOME_OK, 1);
+    const char *page = observed_render(observed, metrics_render);
+    assert_line(page, "weir_item_requests_total{kind=\"tool\",name=\"echo\",outcome=\"ok\"} 2");
+    assert_line(page, "weir_item_requests_total{kind=\"tool\",name=\"echo\",outcome=\"tool_error\"} 1");
+    assert_line(page, "weir_item_request_duration_seconds_total{kind=\"tool\",name=\"echo\"} 0.008000000");
+    assert_line(page, "weir_item_requests_total{kind=\"resource\",name=\"x:a\\\"b\\\\c\\nd\",outcome=\"ok\"} 1");
+    assert_no_line_begins(page, "weir_item_requests_total{kind=\"resource\",name=\"x:unused");
+    assert_no_line_begins(page, "weir_item_requests_total{kind=\"resource\",name=\"x:aaaa");
+}
+
+/* There are more items than series: the first ones have theirs, each of them in every metric. */
+static void test_items_are_bounded(void **state)
+{
+    struct observed *observed = *state;
+    for (unsigned i = 0; i <= METRICS_MAX_ITEMS; i++) {
+        char uri[32];
+        (void)snprintf(uri, sizeof(uri), "x:%u", i);
+        item_count(observed_offer(observed, ITEM_RESOURCE, uri, "{\"name\":\"one\"}"), OUTCOME_OK, 1);
+    }
+    const char *page = observed_render(observed, metrics_render);
+    assert_line(page, "weir_item_requests_total{kind=\"resource\",name=\"x:999\",outcome=\"ok\"} 1");
+    assert_line(page, "weir_item_request_duration_seconds_total{kind=\"resource\",name=\"x:999\"} 0.000000001");
+    assert_no_line_begins(page, "weir_item_requests_total{kind=\"resource\",name=\"x:1000\"");
+    assert_line(page, "weir_catalogue_items{kind=\"resource\"} 1001");
+}
+
+static void two_certificates(void *context UNUSED, void (*each)(void *out, const char *address, int64_t expires_s),
+                             void *out)
+{
+    each(out, "127.0.0.1:8443", 1800000000);
+    each(out, "[::1]:8443", 0);
+}
+
+static void test_state(void **state)
+{
+    struct observed *observed = *state;
+    const char *page = observed_render(observed, metrics_render);
+    assert_line(page, "weir_phase{phase=\"ready\"} 1");
+    assert_line(page, "weir_phase{phase=\"draining\"} 0");
+    assert_no_line_begins(page, "# HELP weir_certificate_expiry_timestamp_seconds");
+    atomic_store(&observed->gateway->phase, GATEWAY_DRAINING);
+    observed->sources.certificates = two_certificates;
+    page = observed_render(observed, metrics_render);
+    assert_line(page, "weir_phase{phase=\"ready\"} 0");
+    assert_line(page, "weir_phase{phase=\"draining\"} 1");
+    assert_line(page, "weir_certificate_expiry_timestamp_seconds{listener=\"127.0.0.1:8443\"} 1800000000");
+    assert_line(page, "weir_certificate_expiry_timestamp_seconds{listener=\"[::1]:8443\"} 0");
+}
+
 /* The metric that a series belongs to: without the suffixes of a histogram. */
 static struct span family(struct span line, const char *type)
 {
@@ -133,7 +199,7 @@ static void test_no_room(void **state)
     struct observed *observed = *state;
     CLEANUP(text_done) struct text small = TEXT(1000);
     int status = 0;
-    assert_true(metrics_render(observed->gateway, &small, &status) < 0);
+    assert_true(metrics_render(&observed->sources, &small, &status) < 0);
 }
 
 int main(void)
@@ -141,6 +207,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_an_idle_gateway, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_what_was_counted, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_items, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_items_are_bounded, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_state, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_form, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_no_room, observed_setup, observed_teardown),
     };

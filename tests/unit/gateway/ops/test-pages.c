@@ -18,13 +18,13 @@ static void test_where_and_what(void **state)
     };
     struct observed *observed = *state;
     struct page pages[PAGES_COUNT];
-    pages_fill(observed->gateway, pages);
+    pages_fill(&observed->sources, pages);
     for (size_t i = 0; i < PAGES_COUNT; i++) {
         assert_string_equal(pages[i].path, rows[i].path);
         assert_true(pages[i].where & PAGE_ADMIN);
         assert_int_equal((pages[i].where & PAGE_EVERY_LISTENER) != 0, rows[i].every_listener);
         assert_string_equal(pages[i].content_type, rows[i].content_type);
-        assert_ptr_equal(pages[i].context, observed->gateway);
+        assert_ptr_equal(pages[i].context, &observed->sources);
         const char *body = observed_render(observed, pages[i].render);
         assert_int_equal(strncmp(body, rows[i].starts, strlen(rows[i].starts)), 0);
     }

@@ -74,7 +74,18 @@ static void test_what_was_counted(void **state)
     assert_int_equal(quota_take(&observed->gateway->quotas, QUOTA_STREAMS, 3), 0);
     assert_int_equal(quota_take(&observed->gateway->quotas, QUOTA_STREAMS, 30), QUOTA_REFUSED);
     quota_give(&observed->gateway->quotas, QUOTA_STREAMS, 1);
+    counter_add(observed_counters(observed, 0), COUNTER_REFUSED_PAYLOAD, 2);
+    counter_add(observed_counters(observed, 1), COUNTER_REFUSED_MEDIA, 1);
     struct json_object *root = render(observed);
+    assert_int_equal(json_object_object_length(at(root, "refusals")), 2);
+    assert_number(root, "refusals payload", 2);
+    assert_number(root, "refusals media", 1);
+    struct json_object *counts = at(root, "latency_buckets counts");
+    assert_int_equal(json_object_array_length(counts), LATENCY_BUCKETS);
+    assert_int_equal(json_object_array_length(at(root, "latency_buckets bounds_seconds")), LATENCY_BUCKETS - 1);
+    assert_int_equal(json_object_get_int(json_object_array_get_idx(counts, 1)), 1); /* 60 µs */
+    assert_int_equal(json_object_get_int(json_object_array_get_idx(counts, 4)), 1); /* 1 ms */
+    assert_int_equal(json_object_get_int(json_object_array_get_idx(counts, 6)), 1); /* 3 ms */
     assert_number(root, "requests total", 3);
     assert_number(root, "requests by_era modern", 1);
     assert_number(root, "requests by_era legacy", 2);
@@ -93,6 +104,42 @@ static void test_what_was_counted(void **state)
     assert_number(root, "limits streams refused", 1);
     json_object_put(root);
     quota_give(&observed->gateway->quotas, QUOTA_STREAMS, 2);
+}
+
+static void one_certificate(void *context UNUSED, void (*each)(void *out, const char *address, int64_t expires_s),
+                            void *out)
+{
+    each(out, "127.0.0.1:8443", 90);
+    each(out, "unix:/run/weir.sock", 1800000000);
+}
+
+static void test_items_and_certificates(void **state)
+{
+    struct observed *observed = *state;
+    struct json_object *root = render(observed);
+    assert_int_equal(json_object_array_length(at(root, "items")), 0);
+    assert_int_equal(json_object_array_length(at(root, "certificates")), 0);
+    json_object_put(root);
+    observed->sources.certificates = one_certificate;
+    struct item *echo =
+        observed_offer(observed, ITEM_TOOL, "echo", "{\"name\":\"echo\",\"inputSchema\":{\"type\":\"object\"}}");
+    item_count(echo, OUTCOME_OK, 2 * MS);
+    item_count(echo, OUTCOME_ERROR, 1 * MS);
+    item_count(observed_offer(observed, ITEM_RESOURCE, "x:\"\\", "{\"name\":\"odd\"}"), OUTCOME_OK, 1);
+    root = render(observed);
+    assert_int_equal(json_object_array_length(at(root, "items")), 2);
+    struct json_object *item = json_object_array_get_idx(at(root, "items"), 0);
+    assert_text(item, "kind", "tool");
+    assert_text(item, "name", "echo");
+    assert_number(item, "ok", 1);
+    assert_number(item, "error", 1);
+    assert_number(item, "cancelled", 0);
+    assert_text(item, "seconds", "0.003000");
+    assert_text(json_object_array_get_idx(at(root, "items"), 1), "name", "x:\"\\");
+    assert_int_equal(json_object_array_length(at(root, "certificates")), 2);
+    assert_text(json_object_array_get_idx(at(root, "certificates"), 0), "listener", "127.0.0.1:8443");
+    assert_text(json_object_array_get_idx(at(root, "certificates"), 0), "expires", "1970-01-01T00:01:30.000Z");
+    json_object_put(root);
 }
 
 static void test_phase_and_time(void **state)
@@ -121,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_an_idle_gateway, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_what_was_counted, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_items_and_certificates, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_phase_and_time, observed_setup, observed_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,18 @@
+/* What the pages are rendered from. A plain record, filled by main and not changed while pages are served. */
+#pragma once
+#include "gateway/core/gateway.h"
+
+struct sources {
+    struct gateway *gateway;
+    /* Calls `each` for every listener that speaks TLS: its address, and when the first of its certificates expires, in
+       seconds since 1970. Any thread. NULL: none does. */
+    void (*certificates)(void *context, void (*each)(void *out, const char *address, int64_t expires_s), void *out);
+    void *certificates_context;
+};
+
+static inline void sources_certificates(const struct sources *sources,
+                                        void (*each)(void *out, const char *address, int64_t expires_s), void *out)
+{
+    if (sources->certificates)
+        sources->certificates(sources->certificates_context, each, out);
+}

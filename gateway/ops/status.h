@@ -1,6 +1,6 @@
 /* The admin listener's /status: the state of the gateway at a glance, as one JSON object for people and scripts.
 
-   {"version", "phase": "starting|ready|draining|stopped", "started", "uptime_seconds", "threads",
+   {"version", "phase": "starting|ready|leaving|draining|stopped", "started", "uptime_seconds", "threads",
     "requests": {"total", "by_era": {era: n}, "by_outcome": {outcome: n}, "by_method": {method: {outcome: n}}},
     "latency_seconds": {era: {"count", "mean", "p50", "p95", "p99"}},     (null without a request)
     "latency_buckets": {"bounds_seconds": [n], "counts": [n]},            (both eras; one count more: beyond all bounds)

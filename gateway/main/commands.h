@@ -21,6 +21,7 @@ const struct command *commands_table(size_t *ret_count);
 int serve_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int options_command(int argc, char **argv);
+int health_command(int argc, char **argv);
 int completion_command(int argc, char **argv);
 int manual_command(int argc, char **argv);
 int client_tools(int argc, char **argv);

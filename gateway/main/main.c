@@ -24,6 +24,10 @@ static const struct command commands[] = {
      "list every option: type, bounds, default, environment variable\n"
      "--schema: as a JSON Schema of the file, for editors; --manual: as the manual page weir.yaml(5)",
      options_command},
+    {"health", "[URL | unix:PATH] [--config FILE] [--timeout SECONDS]",
+     "ask a gateway whether it is ready (/readyz): exit status 0 or 1, within 3 seconds\n"
+     "without a place: where the configuration that serve would use listens",
+     health_command},
     {"tools", "URL [OPTION]...", "list the tools that a server at URL (http, https, ws or wss) offers\n" CLIENT_OPTIONS,
      client_tools},
     {"call", "URL TOOL [JSON] [OPTION]...", "call one of them with a JSON object of arguments\n" CLIENT_OPTIONS,

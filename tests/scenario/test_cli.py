@@ -53,7 +53,7 @@ class Usage(unittest.TestCase):
         for word in ("help", "--help", "-h"):
             done = run(word)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
-            for command in ("serve", "check", "options", "tools", "call", "version"):
+            for command in ("serve", "check", "options", "health", "tools", "call", "version"):
                 self.assertRegex(done.stdout, rf"(?m)^  weir {command}( |$)")
 
     def test_help_of_a_command(self):

@@ -13,13 +13,14 @@
 enum {
     LINE_TAIL = 24, /* kept free for the end of a cut line: ,"cut":"…"} and the newline */
     VALUE_TAIL = 4, /* kept free for the end of a cut value: … and a quote */
+    NUMBER_BYTES = 24,
 };
 
 struct line {
     enum log_format format;
     bool cut; /* a field did not fit; none is added behind it */
     size_t size;
-    char at[LOG_LINE_BYTES];
+    char *at; /* LOG_LINE_BYTES of the caller's */
 };
 
 static _Atomic int minimum = LOG_INFO;
@@ -39,6 +40,16 @@ void log_set_format(enum log_format format)
 void log_set_descriptor(int descriptor)
 {
     atomic_store(&output, descriptor);
+}
+
+enum log_format log_format(void)
+{
+    return (enum log_format)atomic_load_explicit(&line_format, memory_order_relaxed);
+}
+
+int log_descriptor(void)
+{
+    return atomic_load_explicit(&output, memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
@@ -139,11 +150,28 @@ static bool add_key(struct line *line, const char *key)
     return false;
 }
 
-static bool add_number(struct line *line, int64_t number)
+/* Backwards, from the end of `digits`: what snprintf() takes longer for than all else in a line. */
+static struct span format_number(const struct log_field *field, char digits[NUMBER_BYTES])
 {
-    char digits[24];
-    int length = snprintf(digits, sizeof(digits), "%lld", (long long)number);
-    return add(line, (struct span){digits, (size_t)length}, LOG_LINE_BYTES - LINE_TAIL);
+    uint64_t rest = field->number < 0 ? 0 - (uint64_t)field->number : (uint64_t)field->number;
+    unsigned written = 0, least = field->type == LOG_FIELD_THOUSANDTHS ? 4 : 1;
+    char *at = digits + NUMBER_BYTES;
+    while (rest > 0 || written < least) {
+        if (least == 4 && written == 3)
+            *--at = '.';
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+        written++;
+    }
+    if (field->number < 0)
+        *--at = '-';
+    return (struct span){at, (size_t)(digits + NUMBER_BYTES - at)};
+}
+
+static bool add_number(struct line *line, const struct log_field *field)
+{
+    char digits[NUMBER_BYTES];
+    return add(line, format_number(field, digits), LOG_LINE_BYTES - LINE_TAIL);
 }
 
 static void add_field(struct line *line, const struct log_field *field)
@@ -154,7 +182,7 @@ static void add_field(struct line *line, const struct log_field *field)
         return;
     if (field->type == LOG_FIELD_TEXT)
         add_value(line, field->text);
-    else if (!add_number(line, field->number)) {
+    else if (!add_number(line, field)) {
         line->size = before;
         line->cut = true;
     }
@@ -181,28 +209,31 @@ static void end_line(struct line *line)
     add_end(line, json ? SPAN("}\n") : SPAN("\n"));
 }
 
+size_t log_line(enum log_format format, enum log_level level, const char *event, const struct log_field *fields,
+                size_t count, char out[LOG_LINE_BYTES])
+{
+    struct line line = {.format = format, .at = out};
+    start_line(&line, level, event);
+    for (size_t i = 0; i < count && !line.cut; i++)
+        add_field(&line, &fields[i]);
+    end_line(&line);
+    return line.size;
+}
+
 /* A line that cannot be written is lost: there is nobody left to tell. The caller's errno survives. */
-static void write_line(const struct line *line)
+static void write_line(struct span line)
 {
     int saved = errno;
     ssize_t written;
     do
-        written = write(atomic_load(&output), line->at, line->size);
+        written = write(log_descriptor(), line.at, line.size);
     while (written < 0 && errno == EINTR);
     errno = saved;
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-    struct line line; /* not zeroed: only what was added is read */
-    if (!log_enabled(level))
-        return;
-    line.format = (enum log_format)atomic_load(&line_format);
-    line.cut = false;
-    line.size = 0;
-    start_line(&line, level, event);
-    for (size_t i = 0; i < count && !line.cut; i++)
-        add_field(&line, &fields[i]);
-    end_line(&line);
-    write_line(&line);
+    char line[LOG_LINE_BYTES]; /* not zeroed: only what was added is read */
+    if (log_enabled(level))
+        write_line((struct span){line, log_line(log_format(), level, event, fields, count, line)});
 }

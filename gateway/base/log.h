@@ -12,7 +12,7 @@ enum { LOG_LINE_BYTES = 4096, LOG_VALUE_BYTES = 1024 };
 
 struct log_field {
     const char *key;
-    enum log_field_type { LOG_FIELD_TEXT, LOG_FIELD_NUMBER } type;
+    enum log_field_type { LOG_FIELD_TEXT, LOG_FIELD_NUMBER, LOG_FIELD_THOUSANDTHS } type;
     struct span text;
     int64_t number;
 };
@@ -28,6 +28,11 @@ struct log_field {
     {                                                                                                                  \
         .key = (field_key), .type = LOG_FIELD_NUMBER, .number = (int64_t)(value)                                       \
     }
+/* A number of thousandths: LOG_THOUSANDTHS("ms", 1500) is ms=1.500. */
+#define LOG_THOUSANDTHS(field_key, value)                                                                              \
+    {                                                                                                                  \
+        .key = (field_key), .type = LOG_FIELD_THOUSANDTHS, .number = (int64_t)(value)                                  \
+    }
 
 /* Process-wide; the level may change at any time from any thread. Default: info, logfmt, stderr. */
 void log_set_level(enum log_level level);
@@ -36,6 +41,12 @@ void log_set_format(enum log_format format);
 void log_set_descriptor(int descriptor);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+
+/* For whoever gathers lines, or has a file of its own: the line as log_write() would write it. Returns its bytes. */
+size_t log_line(enum log_format format, enum log_level level, const char *event, const struct log_field *fields,
+                size_t count, char out[LOG_LINE_BYTES]);
+enum log_format log_format(void);
+int log_descriptor(void); /* < 0: silenced */
 
 /* log_info("listening", LOG_TEXT("url", url), LOG_NUMBER("reactors", 2)); */
 #define LOG_EVENT(level, event, ...)                                                                                   \

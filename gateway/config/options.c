@@ -19,6 +19,7 @@ static const struct option_choice log_levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {"off", LOG_OFF}, {0},
 };
 static const struct option_choice log_formats[] = {{"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}, {0}};
+static const struct option_choice audit_targets[] = {{"stderr", 0}, {"off", 0}, {0}};
 static const struct option_choice transport_names[] = {
     {"http", TRANSPORT_HTTP},
     {"websocket", TRANSPORT_WEBSOCKET},

@@ -26,7 +26,7 @@ struct option {
     uint64_t minimum, maximum;
     unsigned flags;
     const char *help;
-    const struct option_choice *choices;
+    const struct option_choice *choices; /* of a path: words that are none */
     /* Further rules of a text or of each item of a list: false, and a sentence in `problem`. NULL: none. */
     bool (*check)(struct span value, struct text *problem);
 };

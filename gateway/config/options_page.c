@@ -6,9 +6,10 @@
 /* What the type says, with the words it takes. */
 static void add_type(const struct option *option, struct text *out)
 {
+    const char *lead = option->type == &option_type_PATH ? ", or " : " of ";
     text_add(out, span_of(option->type->name));
     for (const struct option_choice *choice = option->choices; choice && choice->name; choice++)
-        text_addf(out, "%s%s", choice == option->choices ? " of " : "|", choice->name);
+        text_addf(out, "%s%s", choice == option->choices ? lead : "|", choice->name);
 }
 
 /* Bounds of numbers, in the type's own unit. */

@@ -66,11 +66,20 @@ static int read_text(const struct option *option, void *record, struct span text
 const struct option_type option_type_TEXT = {
     .name = "text", .read = read_text, .show = show_text, .release = option_release_text};
 
+/* Words of a path option that are no paths. */
+static bool is_choice(const struct option *option, struct span text)
+{
+    const struct option_choice *choice = option->choices;
+    while (choice && choice->name && !span_is(text, choice->name))
+        choice++;
+    return choice && choice->name;
+}
+
 static int read_path(const struct option *option, void *record, struct span text, const char *directory,
                      struct text *problem)
 {
     int result = check_text(option, text, problem);
-    char *path = result == 0 ? file_path(directory, text) : NULL;
+    char *path = result != 0 ? NULL : is_choice(option, text) ? span_copy(text) : file_path(directory, text);
     if (path)
         replace(option, record, path);
     return result != 0 ? result : path ? 0 : -ENOMEM;

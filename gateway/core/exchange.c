@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/core/access_log.h"
 #include "gateway/core/call.h"
 #include "gateway/core/result.h"
 #include "gateway/core/session.h"
@@ -77,29 +78,24 @@ static void give_back(struct exchange *exchange)
     }
 }
 
-/* Who asked for what. */
-static void log_request(const struct exchange *exchange, enum outcome outcome, uint64_t duration_ns)
-{
-    char client[ADDRESS_BYTES];
-    const struct peer_facts *facts = exchange->facts;
-    address_format_host(&exchange->client, client);
-    log_debug("request", LOG_TEXT("method", method_name(exchange->method)), LOG_TEXT("era", era_name(exchange->era)),
-              LOG_TEXT("front", exchange->ops->name), LOG_TEXT("client", client),
-              LOG_TEXT("subject", facts && facts->subject ? facts->subject : ""),
-              LOG_TEXT("outcome", outcome_name(outcome)), LOG_NUMBER("us", duration_ns / 1000));
-}
-
 void exchange_count(struct exchange *exchange, enum outcome outcome)
 {
     if (!exchange->counted)
         return;
     uint64_t duration_ns = clock_now_ns() - exchange->started_ns;
     exchange->counted = false;
+    exchange->logged = true;
     counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome, duration_ns);
     if (exchange->item)
         item_count(exchange->item, outcome, duration_ns);
-    if (log_enabled(LOG_DEBUG))
-        log_request(exchange, outcome, duration_ns);
+    access_log_add(exchange, outcome, duration_ns);
+}
+
+/* What never became a request has a line if it was refused. */
+static void log_refusal(struct exchange *exchange, enum outcome outcome)
+{
+    if (!exchange->logged && (outcome == OUTCOME_REFUSED || outcome == OUTCOME_ERROR))
+        access_log_add(exchange, outcome, clock_now_ns() - exchange->started_ns);
 }
 
 /* The only writer of the two final states. */
@@ -109,6 +105,7 @@ static void end(struct exchange *exchange, enum exchange_state state, enum outco
     link_remove(&exchange->link);
     give_back(exchange);
     exchange_count(exchange, outcome);
+    log_refusal(exchange, outcome);
     if (exchange->listen)
         subscriptions_remove(exchange);
     if (exchange->outlet)
@@ -134,6 +131,14 @@ static void end_unheard(struct exchange *exchange, struct span message)
     end(exchange, EXCHANGE_GONE, OUTCOME_CANCELLED);
 }
 
+/* A stream that has begun has said 200 already. */
+static void keep_status(struct exchange *exchange, struct reply *reply)
+{
+    if (exchange->status)
+        reply->status = exchange->status;
+    exchange->status = exchange->state == EXCHANGE_STREAM ? 200 : reply->status;
+}
+
 static void finish(struct exchange *exchange, struct reply *reply, enum outcome outcome)
 {
     if (exchange->state == EXCHANGE_GONE)
@@ -152,6 +157,8 @@ static void finish(struct exchange *exchange, struct reply *reply, enum outcome 
         }
     }
     counter_add(exchange_counters(exchange), COUNTER_BYTES_OUT, reply->size);
+    exchange->bytes_out += reply->size;
+    keep_status(exchange, reply);
     end(exchange, EXCHANGE_REPLIED, outcome);
     drop_call(exchange);
     exchange->ops->reply(exchange, reply);
@@ -247,6 +254,7 @@ static void reply_error(struct exchange *exchange, struct reply *reply, int code
 void exchange_reply_error_full(struct exchange *exchange, enum error_name error, struct span message, struct span data)
 {
     const struct error_row *row = error_row(error);
+    exchange->error = row->label;
     struct reply reply = {.status = row->status[exchange->era]};
     if (reply.status == 503)
         reply.retry_after_s = RETRY_AFTER_S;
@@ -298,6 +306,7 @@ int exchange_send(struct exchange *exchange, struct span message)
 {
     counter_add(exchange_counters(exchange), COUNTER_EVENTS, 1);
     counter_add(exchange_counters(exchange), COUNTER_BYTES_OUT, message.size);
+    exchange->bytes_out += message.size;
     if (exchange->session && exchange->ops->has_event_ids)
         return stream_send(exchange, message);
     if (!exchange_open(exchange))

@@ -80,6 +80,8 @@ struct exchange {
     struct span message; /* what came, one JSON-RPC message or a batch; must stay as it is until release */
     struct span
         session_id; /* Mcp-Session-Id; absent: none came. With connection_session the front sets `session` instead. */
+    int status; /* set by a front that refuses with another HTTP status than the error's; else 0, and the reply's in the
+                   end */
     const void
         *connection; /* which connection it came by, where requests of one are told apart by their ids; else NULL */
 
@@ -107,6 +109,9 @@ struct exchange {
     bool gathers;             /* a batch: its elements are still answering */
     unsigned charged;         /* a bit (1 << quota_name) per quota it holds one of */
     bool counted;             /* is a request: metrics when it ends */
+    bool logged;              /* has had its line in the access log */
+    uint64_t bytes_out;       /* of messages */
+    const char *error;        /* the label of the error that it was answered with; NULL: none */
     struct reactor_post post; /* its end as an outlet, then its last unref, when they come from other threads */
 };
 

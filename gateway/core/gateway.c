@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/core/audit.h"
 #include "gateway/core/inbox.h"
 #include "gateway/core/seal.h"
 #include "gateway/core/session.h"
@@ -37,6 +38,7 @@ static void keep_house(uv_timer_t *timer)
     struct snapshot *snapshot = reactor_snapshot(gateway->reactor[0]);
     session_table_sweep(gateway, snapshot->settings->limits.session_idle_ms);
     task_table_sweep(gateway);
+    audit_tick(gateway->audit);
 }
 
 static int start_housekeeping(struct gateway *gateway)
@@ -87,7 +89,9 @@ int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
     gateway->started_wall_ms = clock_wall_ms();
     pthread_mutex_init(&gateway->publish_lock, NULL);
     gateway_apply_limits(gateway, snapshot->settings);
-    int r = session_table_new(&gateway->sessions);
+    int r = audit_new(gateway, &gateway->audit);
+    if (r == 0)
+        r = session_table_new(&gateway->sessions);
     if (r == 0)
         r = task_table_new(&gateway->tasks);
     if (r == 0)
@@ -129,6 +133,7 @@ void gateway_free(struct gateway *gateway)
     task_table_free(gateway->tasks);
     session_table_free(gateway->sessions);
     run_posts(gateway);
+    audit_free(gateway->audit);
     for (unsigned i = 0; i < gateway->reactors; i++)
         reactor_free(gateway->reactor[i]);
     free(gateway->reactor);

@@ -11,6 +11,7 @@ struct task_table;
 struct inbox_table;
 struct seal;
 struct rate_table;
+struct audit;
 
 enum gateway_phase {
     GATEWAY_STARTING,
@@ -30,6 +31,7 @@ struct gateway {
     struct inbox_table *inboxes;
     struct seal *seal;           /* of requestState */
     struct rate_table *attempts; /* to prove who one is, by network (rates.h) */
+    struct audit *audit;         /* off until main opens it */
     uint64_t started_wall_ms;
     /* The newest snapshot; reactors follow within one turn of their loops. */
     pthread_mutex_t publish_lock;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "gateway/core/log_buffer.h"
 #include "gateway/core/snapshot.h"
 
 struct reactor {
@@ -22,6 +23,7 @@ struct reactor {
     _Atomic bool stopping;
     unsigned index;
     struct counters counters;
+    struct log_buffer *log;
 };
 
 static _Thread_local struct reactor *current;
@@ -68,8 +70,12 @@ int reactor_new(struct gateway *gateway, unsigned index, struct reactor **ret_re
         free(reactor);
         return r;
     }
-    r = uv_async_init(&reactor->loop, &reactor->wake, run_posts);
+    r = log_buffer_new(&reactor->loop, &reactor->counters, &reactor->log);
+    if (r == 0)
+        r = uv_async_init(&reactor->loop, &reactor->wake, run_posts);
     if (r < 0) {
+        log_buffer_close(reactor->log);
+        (void)uv_run(&reactor->loop, UV_RUN_DEFAULT);
         uv_loop_close(&reactor->loop);
         free(reactor);
         return r;
@@ -101,6 +107,7 @@ void reactor_free(struct reactor *reactor)
     atomic_store_explicit(&reactor->stopping, false, memory_order_release);
     while (atomic_load_explicit(&reactor->posts, memory_order_acquire))
         run_posts(&reactor->wake); /* what was posted after the loop ended still owns things */
+    log_buffer_close(reactor->log);
     uv_close((uv_handle_t *)&reactor->wake, NULL);
     while (uv_run(&reactor->loop, UV_RUN_DEFAULT) != 0) /* uv_stop() ended the first run before anything was closed */
         ;
@@ -172,6 +179,11 @@ unsigned reactor_index(const struct reactor *reactor)
 struct counters *reactor_counters(struct reactor *reactor)
 {
     return &reactor->counters;
+}
+
+struct log_buffer *reactor_log(struct reactor *reactor)
+{
+    return reactor->log;
 }
 
 struct snapshot *reactor_snapshot(struct reactor *reactor)

@@ -9,6 +9,7 @@
 struct gateway;
 struct snapshot;
 struct reactor;
+struct log_buffer;
 
 /* A message to a reactor, embedded in what it is about, so that posting needs no memory and cannot fail: the number of
    posts under way is bounded by the number of their owners. A node may be posted again only after it has run. */
@@ -41,6 +42,8 @@ uv_loop_t *reactor_loop(struct reactor *reactor);
 struct gateway *reactor_gateway(struct reactor *reactor);
 unsigned reactor_index(const struct reactor *reactor);
 struct counters *reactor_counters(struct reactor *reactor);
+/* For lines that come with every request (gateway/core/log_buffer.h). */
+struct log_buffer *reactor_log(struct reactor *reactor);
 /* The snapshot that new exchanges use; borrowed: take a reference to keep it. */
 struct snapshot *reactor_snapshot(struct reactor *reactor);
 /* Takes the reference; gives up the old one. */

@@ -3,6 +3,7 @@
 #include "gateway/core/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/core/call.h"
@@ -61,6 +62,15 @@ static int put_in_table(struct session *session)
     return added ? 0 : -ENOMEM;
 }
 
+/* FNV-1a: 32 bits of what has 128 leave the rest unknown. */
+static void make_tag(struct session *session)
+{
+    uint32_t hash = UINT32_C(2166136261);
+    for (const char *at = session->id; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT32_C(16777619);
+    (void)snprintf(session->tag, sizeof(session->tag), "%08x", (unsigned)hash);
+}
+
 static struct session *session_make(struct gateway *gateway, enum revision revision, unsigned capabilities,
                                     const struct identity *identity)
 {
@@ -107,8 +117,10 @@ int session_open(struct gateway *gateway, enum revision revision, unsigned capab
         return r;
     struct session *session = session_make(gateway, revision, capabilities, identity);
     r = session ? random_id(session->id) : -ENOMEM;
-    if (r == 0)
+    if (r == 0) {
+        make_tag(session);
         r = put_in_table(session);
+    }
     if (r == 0) {
         *ret_session = session;
         return 0;
@@ -202,6 +214,11 @@ void session_table_sweep(struct gateway *gateway, uint64_t idle_ms)
 const char *session_id(const struct session *session)
 {
     return session->id;
+}
+
+const char *session_tag(const struct session *session)
+{
+    return session->tag;
 }
 
 enum revision session_revision(const struct session *session)

@@ -32,6 +32,9 @@ void session_close(struct session *session);
 void session_table_sweep(struct gateway *gateway, uint64_t idle_ms);
 
 const char *session_id(const struct session *session);
+/* Eight digits that stay the same and from which nobody learns the id, which is a secret: for logs. */
+enum { SESSION_TAG_BYTES = 9 };
+const char *session_tag(const struct session *session);
 enum revision session_revision(const struct session *session);
 unsigned session_capabilities(const struct session *session);
 /* Of log messages; index into the level names, 1 (info) until logging/setLevel. */

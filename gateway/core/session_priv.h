@@ -44,6 +44,7 @@ struct subscription {
 struct session {
     UT_hash_handle hh; /* in the table, under the stripe's lock */
     char id[RANDOM_ID_BYTES];
+    char tag[SESSION_TAG_BYTES];
     _Atomic unsigned references;
     struct gateway *gateway;
     enum revision revision;

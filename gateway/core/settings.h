@@ -80,6 +80,9 @@ struct settings {
     struct {
         enum log_level level;
         enum log_format format;
+        bool access;    /* a line per request */
+        bool arguments; /* with its arguments */
+        char *audit;    /* "stderr", "off", or a path */
     } log;
     struct {
         size_t max_payload;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <semaphore.h>
 
+#include "gateway/core/audit.h"
 #include "transports/serve/edge.h"
 #include "transports/serve/websocket.h"
 
@@ -210,13 +211,15 @@ static void log_certificates(const struct fronts *fronts, const struct edge_list
                              const struct text *mistake)
 {
     char address[ADDRESS_BYTES];
-    (void)fronts;
+    bool read = result == 0 || result == TLS_STORE_RELOADED;
     address_format(listening_address(listener->listening), address);
-    if (result == 0 || result == TLS_STORE_RELOADED)
+    if (read)
         log_info("certificates_read", LOG_TEXT("address", address));
     else
         log_error("certificates_kept", LOG_TEXT("address", address),
                   LOG_SPAN("why", result < 0 ? span_of(strerror(-result)) : text_span(mistake)));
+    audit_administered(fronts->gateway, "audit_certificates", LOG_TEXT("outcome", read ? "read" : "kept"),
+                       LOG_TEXT("address", address));
 }
 
 void fronts_reload_certificates(struct fronts *fronts, const struct settings *settings)

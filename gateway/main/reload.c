@@ -1,6 +1,7 @@
 /* The reload: everything is made and checked before anything changes, and then changes in one step. Main thread. */
 #include <errno.h>
 
+#include "gateway/core/audit.h"
 #include "gateway/main/handlers.h"
 #include "gateway/main/notify.h"
 #include "gateway/main/server_priv.h"
@@ -50,22 +51,35 @@ static int reload(struct server *server, struct text *problem)
 }
 
 /* One event for each line of the problem. */
-static void log_refusal(int result, struct span problem)
+static void log_refusal(struct server *server, int result, struct span problem)
 {
     if (problem.size == 0)
         problem = span_of(strerror(result < 0 ? -result : EINVAL));
+    struct span rest = problem, first = span_cut(&rest, '\n');
+    audit_administered(server->gateway, "audit_reload", LOG_TEXT("outcome", "refused"),
+                       LOG_TEXT("config", server_config_name(server)), LOG_SPAN("mistake", first));
     while (problem.size > 0) {
         struct span line = span_cut(&problem, '\n');
         log_error("reload_refused", LOG_SPAN("mistake", line));
     }
 }
 
+/* Also after a refusal: whoever moved the file away means this signal for it. */
+static void reopen_audit(struct server *server)
+{
+    const char *target = server_settings(server)->log.audit;
+    int result = audit_open(server->gateway->audit, target);
+    if (result < 0)
+        log_error("audit_not_opened", LOG_TEXT("target", target), LOG_TEXT("why", strerror(-result)));
+}
+
 static void reload_or_say_why(struct server *server)
 {
     CLEANUP(text_done) struct text problem = TEXT(CONFIG_MISTAKES_BYTES);
     int result = reload(server, &problem);
+    reopen_audit(server);
     if (result != 0) {
-        log_refusal(result, text_span(&problem));
+        log_refusal(server, result, text_span(&problem));
         return;
     }
     const struct settings *settings = server_settings(server);
@@ -74,6 +88,8 @@ static void reload_or_say_why(struct server *server)
     log_set_format(settings->log.format);
     server_log_settings(settings);
     log_info("reloaded", LOG_TEXT("config", server_config_name(server)));
+    audit_administered(server->gateway, "audit_reload", LOG_TEXT("outcome", "ok"),
+                       LOG_TEXT("config", server_config_name(server)));
 }
 
 void server_reload(struct server *server)

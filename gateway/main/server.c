@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/core/audit.h"
 #include "gateway/core/drain.h"
 #include "gateway/main/certificates.h"
 #include "gateway/main/commands.h"
@@ -135,6 +136,17 @@ static void stop_gateway(struct server *server)
     gateway_free(server->gateway);
 }
 
+/* ---- audit ---- */
+
+static int start_audit(struct server *server)
+{
+    const char *target = server_settings(server)->log.audit;
+    int result = audit_open(server->gateway->audit, target);
+    if (result < 0)
+        text_addf(&server->problem, "log.audit: %s cannot be opened: %s", target, strerror(-result));
+    return result;
+}
+
 static int start_providers(struct server *server)
 {
     return providers_new(&server->providers);
@@ -258,6 +270,8 @@ static int start_service(struct server *server)
 {
     atomic_store_explicit(&server->gateway->phase, GATEWAY_READY, memory_order_release);
     log_ready(server);
+    audit_administered(server->gateway, "audit_start", LOG_TEXT("config", server_config_name(server)),
+                       LOG_TEXT("version", WEIR_VERSION));
     int result = 0;
     if (server->stdio_in >= 0)
         result = fronts_serve_stdio(server->fronts, server->stdio_in, server->stdio_out, on_stdio_ended, NULL);
@@ -304,6 +318,8 @@ static void stop_service(struct server *server)
     log_info("draining", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),
              LOG_NUMBER("in_flight", quota_used(quotas, QUOTA_IN_FLIGHT)),
              LOG_NUMBER("streams", quota_used(quotas, QUOTA_STREAMS)));
+    audit_administered(server->gateway, "audit_drain",
+                       LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)));
     bool done = wait_until(server, drained, server_settings(server)->limits.drain_timeout_ms);
     if (!done)
         log_warning("drain_cut_short", LOG_NUMBER("connections", quota_used(quotas, QUOTA_CONNECTIONS)),
@@ -318,8 +334,8 @@ static void stop_service(struct server *server)
 static const struct phase phases[] = {
     {"process", start_process, stop_nothing},       {"settings", start_settings, stop_settings},
     {"providers", start_providers, stop_providers}, {"gateway", start_gateway, stop_gateway},
-    {"reactors", start_reactors, stop_reactors},    {"fronts", start_fronts, stop_fronts},
-    {"service", start_service, stop_service},
+    {"audit", start_audit, stop_nothing},           {"reactors", start_reactors, stop_reactors},
+    {"fronts", start_fronts, stop_fronts},          {"service", start_service, stop_service},
 };
 
 static void say_failure(const struct server *server, const struct phase *phase, int result)

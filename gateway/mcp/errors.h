@@ -10,7 +10,7 @@ enum error_name {
 };
 
 struct error_row {
-    const char *label; /* "invalid_params", for metrics and logs */
+    const char *label; /* "INVALID_PARAMS", for logs */
     const char *text;
     int code[ERA_COUNT];
     int status[ERA_COUNT]; /* HTTP */

@@ -233,12 +233,11 @@ static enum MHD_Result refuse(struct http_request *request, const struct http_re
     counter_add(request->front->counters, refusal->counter, 1);
     init_exchange(request);
     request->dispatching = true;
+    request->exchange.status = refusal->status;
     exchange_reply_error(&request->exchange, refusal->error, refusal->message);
     request->dispatching = false;
     if (!request->response)
         return MHD_NO;
-    if (refusal->status > 0)
-        request->status = (unsigned)refusal->status;
     if (refusal->allow && http_reply_field(request->response, "Allow", refusal->allow) != 0)
         return MHD_NO;
     return http_reply_queue(request);

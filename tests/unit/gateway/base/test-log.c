@@ -67,6 +67,10 @@ static void test_lines(void **state)
     log_warning("slow", LOG_TEXT("tool", "add"), LOG_NUMBER("ms", INT64_MIN));
     assert_written("{\"time\":\"" TIME "\",\"level\":\"warning\",\"event\":\"slow\",\"tool\":\"add\","
                    "\"ms\":-9223372036854775808}\n");
+    log_set_format(LOG_LOGFMT);
+    log_info("took", LOG_THOUSANDTHS("a", 0), LOG_THOUSANDTHS("b", 7), LOG_THOUSANDTHS("c", 1234567),
+             LOG_THOUSANDTHS("d", -1500), LOG_NUMBER("e", 0));
+    assert_written("time=" TIME " level=info event=took a=0.000 b=0.007 c=1234.567 d=-1.500 e=0\n");
 }
 
 static int evaluated;

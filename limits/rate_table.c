@@ -7,7 +7,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "gateway/base/keyed_hash.h"
+#include "gateway/base/random.h"
+#include "gateway/base/siphash.h"
 
 enum { WAYS = 16, STRIPES = 64, CACHE_LINE = 64, NS_PER_SECOND = 1000000000 };
 
@@ -22,7 +23,7 @@ struct stripe {
 
 struct rate_table {
     struct stripe stripe[STRIPES];
-    struct hash_key hash_key;
+    struct siphash_key hash_key;
     struct quotas *quotas;
     enum quota_name row;
     size_t sets; /* a power of two */
@@ -46,7 +47,7 @@ int rate_table_new(size_t capacity, struct quotas *quotas, enum quota_name row, 
     for (unsigned i = 0; i < STRIPES; i++)
         pthread_mutex_init(&table->stripe[i].lock, NULL);
     table->place = calloc(table->sets * WAYS, sizeof(*table->place));
-    int result = table->place ? hash_key_new(&table->hash_key) : -ENOMEM;
+    int result = table->place ? random_bytes(&table->hash_key, sizeof(table->hash_key)) : -ENOMEM;
     if (result < 0) {
         rate_table_free(table);
         return result;
@@ -114,7 +115,8 @@ int rate_table_take(struct rate_table *table, const struct rate_key *key, const 
 {
     if (rate->interval_ns == 0)
         return 0;
-    size_t index = keyed_hash(&table->hash_key, key, sizeof(*key)) & (table->sets - 1);
+    struct siphash hash = siphash(&table->hash_key, (struct span){(const char *)key, sizeof(*key)});
+    size_t index = hash.word[0] & (table->sets - 1);
     struct place_of_rate *set = &table->place[index * WAYS];
     pthread_mutex_t *lock = &table->stripe[index % STRIPES].lock;
     pthread_mutex_lock(lock);

@@ -6,8 +6,8 @@ readonly COVERAGE_FOLDERS=(gateway transports limits auth)
 readonly COVERAGE_LABELS='^(unit|scenario)$'
 # What is shipped is judged by the suite, by real clients, by the clock and by tools that try its edge; all but the first
 # not under sanitizers.
-readonly RELEASE_LABELS='^(conformance|interop|bench|edge|package)$'
-readonly UNSANITIZED_LABELS='^(interop|bench|edge|package)$'
+readonly RELEASE_LABELS='^(conformance|interop|bench|edge|package|image|deploy)$'
+readonly UNSANITIZED_LABELS='^(interop|bench|edge|package|image|deploy)$'
 readonly CONCURRENCY_LABELS='^concurrency$'
 readonly FUZZ_SECONDS=60
 
@@ -102,6 +102,7 @@ cmd_test() {
     (need_conformance) || say "the conformance suite cannot be installed: it will be skipped"
     (need_edge) || say "the tools of tests/edge cannot be installed: their tests will be skipped"
     (need_package) || say "mmdebstrap cannot be installed: the package will not be tried on a clean root"
+    (need_image) || say "buildah and podman cannot be installed: the image will be skipped"
     (need_interop) || say "the interop clients cannot be installed: they will be skipped"
     use_node
     for preset in asan release tsan coverage; do

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "gateway/base/random.h"
 #include "gateway/base/siphash.h"
@@ -13,7 +12,7 @@
 enum { WAYS = 16, STRIPES = 64, CACHE_LINE = 64, NS_PER_SECOND = 1000000000 };
 
 struct place_of_rate {
-    struct rate_key key; /* realm 0: nobody's */
+    struct limit_key key; /* realm 0: nobody's */
     struct token_bucket bucket;
 };
 
@@ -67,15 +66,10 @@ void rate_table_free(struct rate_table *table)
     free(table);
 }
 
-static bool key_equal(const struct rate_key *a, const struct rate_key *b)
-{
-    return a->realm == b->realm && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
-static struct place_of_rate *find(struct place_of_rate *set, const struct rate_key *key)
+static struct place_of_rate *find(struct place_of_rate *set, const struct limit_key *key)
 {
     for (unsigned i = 0; i < WAYS; i++)
-        if (key_equal(&set[i].key, key))
+        if (limit_key_equal(&set[i].key, key))
             return &set[i];
     return NULL;
 }
@@ -97,7 +91,7 @@ static struct place_of_rate *choose(struct place_of_rate *set, uint64_t now_ns)
     return best;
 }
 
-static struct place_of_rate *make_room(struct rate_table *table, struct place_of_rate *set, const struct rate_key *key,
+static struct place_of_rate *make_room(struct rate_table *table, struct place_of_rate *set, const struct limit_key *key,
                                        uint64_t now_ns)
 {
     struct place_of_rate *place = choose(set, now_ns);
@@ -110,13 +104,12 @@ static struct place_of_rate *make_room(struct rate_table *table, struct place_of
     return place;
 }
 
-int rate_table_take(struct rate_table *table, const struct rate_key *key, const struct token_rate *rate,
+int rate_table_take(struct rate_table *table, const struct limit_key *key, const struct token_rate *rate,
                     uint64_t now_ns, uint64_t *ret_retry_ns)
 {
     if (rate->interval_ns == 0)
         return 0;
-    struct siphash hash = siphash(&table->hash_key, (struct span){(const char *)key, sizeof(*key)});
-    size_t index = hash.word[0] & (table->sets - 1);
+    size_t index = siphash(&table->hash_key, limit_key_span(key)).word[0] & (table->sets - 1);
     struct place_of_rate *set = &table->place[index * WAYS];
     pthread_mutex_t *lock = &table->stripe[index % STRIPES].lock;
     pthread_mutex_lock(lock);
@@ -126,14 +119,6 @@ int rate_table_take(struct rate_table *table, const struct rate_key *key, const 
     int result = token_bucket_take(&place->bucket, rate, now_ns, ret_retry_ns);
     pthread_mutex_unlock(lock);
     return result;
-}
-
-struct rate_key rate_key_of_address(const struct address *address, struct rate_prefixes prefixes, uint32_t realm)
-{
-    struct rate_key key = {.realm = realm};
-    if (address_network(address, prefixes.ipv4, prefixes.ipv6, key.bytes) < 0)
-        memset(key.bytes, 0, sizeof(key.bytes));
-    return key;
 }
 
 unsigned rate_retry_s(uint64_t retry_ns)

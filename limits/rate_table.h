@@ -4,22 +4,11 @@
    then those who have taken least. So a spray of addresses pushes out its own, and never a bucket that is emptier than
    theirs. Any thread. */
 #pragma once
-#include "gateway/base/address.h"
+#include "limits/limit_key.h"
 #include "limits/quota.h"
 #include "limits/token_bucket.h"
 
 struct rate_table;
-
-struct rate_key {
-    uint8_t bytes[16];
-    uint32_t realm; /* which of the limits that share the table; >= 1 */
-};
-
-/* The bits of an address that are one caller. */
-struct rate_prefixes {
-    unsigned ipv4; /* 0..32 */
-    unsigned ipv6; /* 0..128 */
-};
 
 /* At least `capacity` places. The row's `used` is how many there is something in, `limit` how many there are, `evicted`
    counts buckets that were forgotten before they were full again. The quotas outlive the table. 0 or -errno. */
@@ -27,10 +16,8 @@ MUST_USE int rate_table_new(size_t capacity, struct quotas *quotas, enum quota_n
 void rate_table_free(struct rate_table *table); /* NULL is fine */
 /* Takes one token of the key's bucket; a key that is not there begins with a full one. 0, or TOKEN_BUCKET_EMPTY with
    the time until there is one again. */
-MUST_USE int rate_table_take(struct rate_table *table, const struct rate_key *key, const struct token_rate *rate,
+MUST_USE int rate_table_take(struct rate_table *table, const struct limit_key *key, const struct token_rate *rate,
                              uint64_t now_ns, uint64_t *ret_retry_ns);
 
-/* The network that the address is of; all local sockets are one. */
-struct rate_key rate_key_of_address(const struct address *address, struct rate_prefixes prefixes, uint32_t realm);
 /* Whole seconds of Retry-After, rounded up, at least one. */
 unsigned rate_retry_s(uint64_t retry_ns);

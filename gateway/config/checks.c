@@ -107,6 +107,13 @@ bool check_tool_name(struct span value, struct text *problem)
     return refuse(problem, value, "is no tool name: letters, digits, _ - and . only");
 }
 
+bool check_tool_pattern(struct span value, struct text *problem)
+{
+    if (consists_of(value, "_-.*?"))
+        return true;
+    return refuse(problem, value, "matches no tool: letters, digits, _ - . and the wildcards * and ? only");
+}
+
 bool check_variable(struct span value, struct text *problem)
 {
     if (value.size > 0 && !memchr(value.at, '=', value.size))

@@ -12,6 +12,8 @@ bool check_host(struct span value, struct text *problem);
 bool check_origin(struct span value, struct text *problem);
 /* MCP, server/tools, "Tool Names": A-Z a-z 0-9 _ - . */
 bool check_tool_name(struct span value, struct text *problem);
+/* The same with * and ?. */
+bool check_tool_pattern(struct span value, struct text *problem);
 /* A name of the environment: no '='. */
 bool check_variable(struct span value, struct text *problem);
 /* A host name, or one with "*" as its first label (RFC 9525, 6.3). */

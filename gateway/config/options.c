@@ -66,10 +66,16 @@ static const struct option command_rows[] = {
 #include "gateway/config/options.def"
 };
 
-#define LISTENER_ROWS listener_rows
-#define SNI_ROWS      sni_rows
-#define MODULE_ROWS   module_rows
-#define COMMAND_ROWS  command_rows
+static const struct option tool_limit_rows[] = {
+#define TOOL_LIMIT(...) ROW(struct tool_limit_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
+
+#define LISTENER_ROWS   listener_rows
+#define SNI_ROWS        sni_rows
+#define MODULE_ROWS     module_rows
+#define COMMAND_ROWS    command_rows
+#define TOOL_LIMIT_ROWS tool_limit_rows
 #define INNER_LIST(list_owner, record, list_path, list_name, rows_of, entry, array, count, most, list_help, ...)       \
     {.owner = (list_owner),                                                                                            \
      .path = (list_path),                                                                                              \

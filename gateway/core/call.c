@@ -100,6 +100,7 @@ static void end(struct call *call)
     link_remove(&call->link);
     close_timer(call);
     bridge_free(TAKE(call->bridge));
+    tool_limits_leave(call->gateway, &call->place);
     if (call->exchange->session) {
         session_forget(call->exchange->session, call);
         session_remove_call(call->exchange->session, call);
@@ -371,6 +372,7 @@ static struct call *make_call(struct exchange *exchange, const struct call_plan 
     link_append(reactor_calls(call->reactor), &call->link);
     link_init(&call->in_session);
     call->match = match;
+    call->place = plan->place;
     call->last_progress = -INFINITY;
     call->request = (struct call_request){
         .kind = plan->kind,
@@ -413,6 +415,8 @@ void call_begin(struct exchange *exchange, const struct call_plan *plan)
 {
     struct call *call = make_call(exchange, plan);
     if (!call) {
+        struct tool_place place = plan->place;
+        tool_limits_leave(exchange_gateway(exchange), &place);
         exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
         return;
     }

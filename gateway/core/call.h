@@ -3,6 +3,7 @@
 #pragma once
 #include "gateway/core/exchange.h"
 #include "gateway/core/provider.h"
+#include "gateway/core/tool_limits.h"
 
 struct task;
 
@@ -29,6 +30,7 @@ struct call_plan {
     struct json_object *arguments_tree; /* taken, also on failure */
     const struct uri_match *match;      /* copied; NULL: none */
     struct span completing, completing_value, context_arguments;
+    struct tool_place place; /* taken, also on failure */
 };
 
 /* Begins the call of an exchange: opens its requestState, starts the first round, and from then on answers the

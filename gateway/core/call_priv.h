@@ -35,6 +35,7 @@ struct call {
     char *inputs, *state, *completing;
     void *provider_data;
     struct bridge *bridge;
+    struct tool_place place; /* until it has ended */
 
     _Atomic bool cancelled;
     _Atomic int round; /* enum round */

@@ -1,6 +1,7 @@
 /* Where every message goes through: scanned once, its era judged, admitted by the rules of that era, then handed to the
    function of its method. Runs on the exchange's reactor; owns nothing. */
 #include "gateway/core/methods.h"
+#include "gateway/core/rates.h"
 #include "gateway/core/session.h"
 #include "gateway/core/stream.h"
 #include "gateway/core/subscriptions.h"
@@ -71,6 +72,8 @@ static void dispatch_request(struct exchange *exchange)
         exchange_reply_error(exchange, ERROR_DRAINING, NULL);
         return;
     }
+    if (rates_refuse_request(exchange))
+        return;
     if (quota_take(&gateway->quotas, QUOTA_IN_FLIGHT, 1) != 0) {
         exchange_refuse(exchange, QUOTA_IN_FLIGHT, COUNTER_REFUSED_IN_FLIGHT);
         return;

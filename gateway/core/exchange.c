@@ -262,6 +262,15 @@ void exchange_reply_error_full(struct exchange *exchange, enum error_name error,
     reply_error(exchange, &reply, row->code[exchange->era], message.size ? message : span_of(row->text), data, outcome);
 }
 
+void exchange_reply_refusal(struct exchange *exchange, enum error_name error, const char *message,
+                            const struct exchange_refusal *more)
+{
+    const struct error_row *row = error_row(error);
+    struct reply reply = {.status = row->status[exchange->era], .retry_after_s = more->retry_after_s};
+    reply_error(exchange, &reply, row->code[exchange->era], span_of(message ? message : row->text), (struct span){0},
+                OUTCOME_REFUSED);
+}
+
 void exchange_reply_error(struct exchange *exchange, enum error_name error, const char *message)
 {
     exchange_reply_error_full(exchange, error, span_of(message), (struct span){0});

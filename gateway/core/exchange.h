@@ -10,6 +10,12 @@
 void exchange_reply_result(struct exchange *exchange, const char *result_type, struct span result);
 /* Any JSON-RPC error. */
 void exchange_reply_error_full(struct exchange *exchange, enum error_name error, struct span message, struct span data);
+/* A refusal, with what its answer says beyond the body. `message` NULL: the row's text. */
+struct exchange_refusal {
+    unsigned retry_after_s; /* 0: no Retry-After */
+};
+void exchange_reply_refusal(struct exchange *exchange, enum error_name error, const char *message,
+                            const struct exchange_refusal *more);
 /* An error of a handler: its own code, HTTP status 200 (PROTOCOL: everything that is not the transport's). */
 void exchange_reply_handler_error(struct exchange *exchange, int code, struct span message, struct span data);
 /* Nothing to say: 202 for notifications and responses, the plain end of a stream. */

@@ -13,6 +13,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/subscriptions.h"
 #include "gateway/core/task.h"
+#include "limits/count_table.h"
 #include "limits/rate_table.h"
 
 enum { MAX_REACTORS = 256, HOUSEKEEPING_MS = 1000 };
@@ -80,6 +81,25 @@ static int make_reactors(struct gateway *gateway, unsigned count)
     return start_housekeeping(gateway);
 }
 
+static int make_limits(struct gateway *gateway, size_t buckets)
+{
+    struct quotas *quotas = &gateway->quotas;
+    int r = rate_table_new(buckets, quotas, QUOTA_ATTEMPT_BUCKETS, &gateway->attempts);
+    if (r == 0)
+        r = rate_table_new(buckets, quotas, QUOTA_REQUEST_BUCKETS, &gateway->requests);
+    if (r == 0)
+        r = rate_table_new(buckets, quotas, QUOTA_TOOL_BUCKETS, &gateway->tool_rates);
+    return r == 0 ? count_table_new(&gateway->tool_calls) : r;
+}
+
+static void free_limits(struct gateway *gateway)
+{
+    count_table_free(gateway->tool_calls);
+    rate_table_free(gateway->tool_rates);
+    rate_table_free(gateway->requests);
+    rate_table_free(gateway->attempts);
+}
+
 int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
 {
     struct gateway *gateway = calloc(1, sizeof(*gateway));
@@ -99,8 +119,7 @@ int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
     if (r == 0)
         r = seal_new(snapshot->settings->state_key, &gateway->seal);
     if (r == 0)
-        r = rate_table_new(snapshot->settings->limits.max_buckets, &gateway->quotas, QUOTA_ATTEMPT_BUCKETS,
-                           &gateway->attempts);
+        r = make_limits(gateway, snapshot->settings->limits.max_buckets);
     if (r == 0)
         r = make_reactors(gateway, reactor_count(snapshot->settings));
     if (r < 0) {
@@ -139,7 +158,7 @@ void gateway_free(struct gateway *gateway)
     free(gateway->reactor);
     inbox_table_free(gateway->inboxes);
     seal_free(gateway->seal);
-    rate_table_free(gateway->attempts);
+    free_limits(gateway);
     snapshot_unref(gateway->snapshot);
     pthread_mutex_destroy(&gateway->publish_lock);
     free(gateway);

@@ -11,6 +11,7 @@ struct task_table;
 struct inbox_table;
 struct seal;
 struct rate_table;
+struct count_table;
 struct audit;
 
 enum gateway_phase {
@@ -29,9 +30,12 @@ struct gateway {
     struct session_table *sessions;
     struct task_table *tasks;
     struct inbox_table *inboxes;
-    struct seal *seal;           /* of requestState */
-    struct rate_table *attempts; /* to prove who one is, by network (rates.h) */
-    struct audit *audit;         /* off until main opens it */
+    struct seal *seal;              /* of requestState */
+    struct rate_table *attempts;    /* to prove who one is, by network (rates.h) */
+    struct rate_table *requests;    /* by caller */
+    struct rate_table *tool_rates;  /* by caller and rule (tool_limits.h) */
+    struct count_table *tool_calls; /* under way, by rule */
+    struct audit *audit;            /* off until main opens it */
     uint64_t started_wall_ms;
     /* The newest snapshot; reactors follow within one turn of their loops. */
     pthread_mutex_t publish_lock;

@@ -5,6 +5,7 @@
 #include "gateway/core/call.h"
 #include "gateway/core/methods.h"
 #include "gateway/core/result.h"
+#include "gateway/core/tool_limits.h"
 #include "gateway/mcp/json_tree.h"
 
 enum { PROBLEM_BYTES = 1024 };
@@ -83,6 +84,22 @@ static bool refuse_for_want_of_tasks(struct exchange *exchange, const struct ite
     return true;
 }
 
+/* Takes the tree. */
+static void begin_tool(struct exchange *exchange, struct item *tool, struct span arguments, struct json_object *tree)
+{
+    struct call_plan plan = {
+        .kind = CALL_TOOL,
+        .item = tool,
+        .name = exchange_text(exchange, MEMBER_NAME),
+        .arguments = arguments,
+        .arguments_tree = tree,
+    };
+    if (tool_limits_refuse_place(exchange, plan.name, &plan.place))
+        json_object_put(tree);
+    else
+        call_begin(exchange, &plan);
+}
+
 void method_tools_call(struct exchange *exchange)
 {
     static const enum envelope_member_id members[] = {MEMBER_NAME, MEMBER_ARGUMENTS};
@@ -96,7 +113,8 @@ void method_tools_call(struct exchange *exchange)
         return;
     }
     exchange->item = tool; /* wrong arguments are an outcome of the tool, too */
-    if (refuse_headers(exchange, tool) || refuse_for_want_of_tasks(exchange, tool))
+    if (refuse_headers(exchange, tool) || refuse_for_want_of_tasks(exchange, tool) ||
+        tool_limits_refuse_rate(exchange, name))
         return;
     CLEANUP(text_done) struct text problem = TEXT(PROBLEM_BYTES);
     struct json_object *tree = NULL; /* for the schema, and for handlers of our own */
@@ -106,9 +124,7 @@ void method_tools_call(struct exchange *exchange)
     else if (r == 0)
         r = schema_check(tool->schema, tree, &problem);
     if (r == 0) {
-        call_begin(exchange,
-                   &(struct call_plan){
-                       .kind = CALL_TOOL, .item = tool, .name = name, .arguments = arguments, .arguments_tree = tree});
+        begin_tool(exchange, tool, arguments, tree);
         return;
     }
     json_object_put(tree);

@@ -5,7 +5,13 @@
 #include "gateway/base/log.h"
 #include "gateway/base/place.h"
 
-enum { SETTINGS_MAX_LISTENERS = 32, SETTINGS_MAX_MODULES = 64, SETTINGS_MAX_COMMANDS = 1024, SETTINGS_MAX_NAMES = 256 };
+enum {
+    SETTINGS_MAX_LISTENERS = 32,
+    SETTINGS_MAX_MODULES = 64,
+    SETTINGS_MAX_COMMANDS = 1024,
+    SETTINGS_MAX_NAMES = 256,
+    SETTINGS_MAX_TOOL_LIMITS = 64
+};
 
 enum transport {
     TRANSPORT_HTTP = 1 << 0,
@@ -48,6 +54,15 @@ struct listener_settings {
     struct tls_settings tls;
     bool proxy_protocol;                /* every connection begins with a PROXY header */
     struct prefix_list trusted_proxies; /* whose word about their clients is believed */
+};
+
+/* How often, and how many at once, tools may be called whose names `match`. */
+struct tool_limit_settings {
+    struct place place;
+    char *match;         /* "disk_*" */
+    uint64_t per_minute; /* of one caller; 0: as often as he likes */
+    uint64_t burst;      /* 0: as many as per_minute */
+    uint64_t in_flight;  /* over all callers; 0: any number */
 };
 
 struct module_settings {
@@ -107,9 +122,15 @@ struct settings {
         uint64_t workers;
         uint64_t max_processes;
         struct {
-            uint64_t per_minute;           /* 0: as many as come */
-            uint64_t burst;                /* 0: as many as per_minute */
-        } auth_attempts;                   /* of one network to prove who it is */
+            uint64_t per_minute; /* 0: as many as come */
+            uint64_t burst;      /* 0: as many as per_minute */
+        } auth_attempts;         /* of one network to prove who it is */
+        struct {
+            uint64_t per_second; /* 0: as many as come */
+            uint64_t burst;      /* 0: as many as per_second */
+        } requests;              /* of one caller */
+        struct tool_limit_settings *tool;
+        size_t tools;
         unsigned ipv4_prefix, ipv6_prefix; /* bits of an address that are one network, to all limits by address */
         uint64_t max_buckets;              /* networks and callers whose rate is remembered, per table */
     } limits;

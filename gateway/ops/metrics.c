@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "gateway/core/tool_limits.h"
 #include "gateway/ops/metrics_items.h"
 #include "gateway/ops/sources.h"
 #include "gateway/ops/totals.h"
@@ -120,6 +121,24 @@ static void add_limits(struct text *out, struct gateway *gateway)
     }
 }
 
+/* The patterns are made of what labels may hold as it is (check_tool_pattern()). */
+static void add_tool_limits(struct text *out, struct gateway *gateway)
+{
+    struct snapshot *snapshot = gateway_snapshot(gateway);
+    const struct settings *settings = snapshot->settings;
+    if (settings->limits.tools > 0)
+        add_head(out, "weir_tool_limit_used", "gauge", "Calls under way, by entry of limits.tools");
+    for (size_t i = 0; i < settings->limits.tools; i++)
+        text_addf(out, "weir_tool_limit_used{match=\"%s\"} %" PRIu64 "\n", settings->limits.tool[i].match,
+                  tool_limits_used(gateway, &settings->limits.tool[i]));
+    if (settings->limits.tools > 0)
+        add_head(out, "weir_tool_limit_max", "gauge", "Most calls under way, by entry of limits.tools; 0: any number");
+    for (size_t i = 0; i < settings->limits.tools; i++)
+        text_addf(out, "weir_tool_limit_max{match=\"%s\"} %" PRIu64 "\n", settings->limits.tool[i].match,
+                  settings->limits.tool[i].in_flight);
+    snapshot_unref(snapshot);
+}
+
 static void add_catalogue(struct text *out, struct gateway *gateway)
 {
     struct snapshot *snapshot = gateway_snapshot(gateway);
@@ -191,6 +210,7 @@ int metrics_render(void *context, struct text *body, int *ret_status)
     add_durations(body, &totals);
     add_events(body, &totals);
     add_limits(body, gateway);
+    add_tool_limits(body, gateway);
     add_catalogue(body, gateway);
     metrics_items_add(body, gateway);
     add_phase(body, gateway);

@@ -22,6 +22,13 @@ def run(*arguments, cwd=None, environment=None):
     return done
 
 
+def as_yaml(section, depth=0):
+    """Sections in sections; scalars as they are."""
+    blanks = "  " * depth
+    return "".join(f"{blanks}{key}:\n{as_yaml(value, depth + 1)}" if isinstance(value, dict) else f"{blanks}{key}: {value}\n"
+                   for key, value in section.items())
+
+
 class Usage(unittest.TestCase):
     def test_refused(self):
         rows = [
@@ -125,17 +132,17 @@ class Options(unittest.TestCase):
         page = run("options").stdout
         rows = re.findall(r"^([a-z_.]+)\n    [^\n]*; default ([^;\n]+)[^\n]*; (WEIR_[A-Z_]+)$", page, re.MULTILINE)
         self.assertGreater(len(rows), 20)
-        nested, environment = {}, {}
+        settings, environment = {}, {}
         for path, default, variable in rows:
-            section, _, name = path.rpartition(".")
-            nested.setdefault(section, []).append(f"{name}: {default}")
+            *sections, name = path.split(".")
+            section = settings
+            for key in sections:
+                section = section.setdefault(key, {})
+            section[name] = default
             environment[variable] = default
-        lines = nested.pop("")
-        for section, members in nested.items():
-            lines += [f"{section}:", *(f"  {member}" for member in members)]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "weir.yaml")
-            path.write_text("\n".join(lines) + "\n")
+            path.write_text(as_yaml(settings))
             done = run("check", str(path), environment=environment)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 

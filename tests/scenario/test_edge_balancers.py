@@ -93,7 +93,7 @@ listen front
             self.check_stream(balancer.ports[0])
             self.assertEqual(set(clients(self.weir, sent)), {CLIENT})
             self.many(balancer.ports[0], 1, 1, extra=[f"Forwarded: for={TOLD}"])  # which HAProxy passes on
-            self.assertEqual(clients(self.weir, sent + 2)[-1], PROXY)  # neither field is believed
+            self.assertEqual(clients(self.weir, sent + 2).count(PROXY), 1)  # neither field is believed
         self.stop()
 
     def test_haproxy_with_headers(self):

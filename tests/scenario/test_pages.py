@@ -84,7 +84,8 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.metric('weir_limit_refused_total{limit="sessions"}'), 1)
         self.assertEqual(self.metric('weir_refusals_total{reason="sessions"}'), 1)
         limit = self.status()["limits"]["sessions"]
-        self.assertEqual(limit, {"used": 1, "limit": 1, "highest": 1, "refused": 1, "option": "limits.max_sessions"})
+        self.assertEqual(limit, {"used": 1, "limit": 1, "highest": 1, "refused": 1, "evicted": 0,
+                                     "option": "limits.max_sessions"})
         self.assertLess(self.session("DELETE", session=headers["Mcp-Session-Id"])[0], 300)
         self.assertEqual(self.request(self.listener, "/readyz")[::2], (200, "ready\n"))
 

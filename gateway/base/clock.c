@@ -30,9 +30,14 @@ uint64_t clock_now_ns(void)
     return is_fake() ? atomic_load(&fake_now_ns) : read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_wall_ns(void)
+{
+    return is_fake() ? atomic_load(&fake_wall_ns) : read_clock(CLOCK_REALTIME);
+}
+
 uint64_t clock_wall_ms(void)
 {
-    return (is_fake() ? atomic_load(&fake_wall_ns) : read_clock(CLOCK_REALTIME)) / NS_PER_MS;
+    return clock_wall_ns() / NS_PER_MS;
 }
 
 void clock_format_iso(uint64_t wall_ms, char *out)

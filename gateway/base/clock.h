@@ -8,8 +8,9 @@ static inline uint64_t clock_now_ms(void)
 {
     return clock_now_ns() / 1000000;
 }
-/* Milliseconds since 1970-01-01T00:00:00Z. */
+/* Milliseconds since 1970-01-01T00:00:00Z, and nanoseconds. */
 uint64_t clock_wall_ms(void);
+uint64_t clock_wall_ns(void);
 /* "2026-11-23T02:46:50.123Z" (ISO 8601, UTC). `out` has CLOCK_ISO_BYTES. */
 enum { CLOCK_ISO_BYTES = 32 };
 void clock_format_iso(uint64_t wall_ms, char *out);

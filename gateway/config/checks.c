@@ -100,6 +100,42 @@ bool check_origin(struct span value, struct text *problem)
                   "is no origin: write scheme, host and port without a path, as in https://app.example");
 }
 
+bool check_http_url(struct span value, struct text *problem)
+{
+    struct span rest = value;
+    struct span scheme = span_cut(&rest, ':');
+    if (!span_is(scheme, "http") && !span_is(scheme, "https"))
+        return refuse(problem, value, "must be a URL that begins with http:// or https://");
+    if (!span_starts(rest, SPAN("//")) || rest.size < 3 || rest.at[2] == '/')
+        return refuse(problem, value, "must name a host, as in http://127.0.0.1:4318/v1/traces");
+    for (size_t i = 0; i < value.size; i++)
+        if (value.at[i] <= ' ' || value.at[i] > '~')
+            return refuse(problem, value, "must be a URL: visible ASCII, without blanks");
+    return true;
+}
+
+static bool is_header_line(struct span line)
+{
+    struct span text = line;
+    struct span name = span_cut(&text, ':');
+    for (size_t i = 0; i < text.size; i++)
+        if ((text.at[i] < ' ' && text.at[i] != '\t') || text.at[i] == '\177')
+            return false;
+    return consists_of(name, "!#$%&'*+-.^_`|~") && span_trim(text).size > 0;
+}
+
+bool check_header_lines(struct span value, struct text *problem)
+{
+    while (!span_absent(value)) {
+        struct span line = span_cut(&value, '\n');
+        if (line.size == 0 || is_header_line(line))
+            continue;
+        text_add_literal(problem, "must be lines of the form Name: value");
+        return false;
+    }
+    return true;
+}
+
 bool check_tool_name(struct span value, struct text *problem)
 {
     if (consists_of(value, "_-."))

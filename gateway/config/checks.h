@@ -10,6 +10,10 @@ bool check_path(struct span value, struct text *problem);
 bool check_host(struct span value, struct text *problem);
 /* scheme://host[:port], as browsers write Origin (RFC 6454, 7), or "*". */
 bool check_origin(struct span value, struct text *problem);
+/* http://host… or https://host…, in visible ASCII. */
+bool check_http_url(struct span value, struct text *problem);
+/* "Name: value" on each line (RFC 9110, 5.1 and 5.5). Its sentence does not tell the value, which is a secret. */
+bool check_header_lines(struct span value, struct text *problem);
 /* MCP, server/tools, "Tool Names": A-Z a-z 0-9 _ - . */
 bool check_tool_name(struct span value, struct text *problem);
 /* The same with * and ?. */

@@ -23,6 +23,7 @@ enum { OPTION_WRONG = 1 };
     TYPE(BOOL)                                                                                                         \
     TYPE(COUNT)                                                                                                        \
     TYPE(COUNT_OR_AUTO)                                                                                                \
+    TYPE(FRACTION)                                                                                                     \
     TYPE(SIZE)                                                                                                         \
     TYPE(DURATION)                                                                                                     \
     TYPE(TEXT)                                                                                                         \

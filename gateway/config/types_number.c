@@ -106,6 +106,7 @@ static void add_boolean(struct text *out, uint64_t value)
 
 NUMBER_TYPE(COUNT, "count", value_count, text_add_uint64, "a whole number")
 NUMBER_TYPE(COUNT_OR_AUTO, "count or auto", read_auto, add_auto, "a whole number above 0, or auto")
+NUMBER_TYPE(FRACTION, "fraction", value_fraction, value_add_fraction, "a fraction: write 0 to 1, as in 0.25")
 NUMBER_TYPE(SIZE, "size", value_size, value_add_size,
             "a size: write bytes, or a number with KiB, MiB or GiB, as in 16MiB")
 NUMBER_TYPE(DURATION, "duration", value_duration, value_add_duration,

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+enum { FRACTION_PLACES = 6, MILLION = 1000000 };
+
 struct unit {
     const char *name;
     uint64_t factor;
@@ -64,6 +66,25 @@ int value_duration(struct span text, uint64_t *ret_ms)
     return with_unit(text, duration_units, ret_ms);
 }
 
+int value_fraction(struct span text, uint64_t *ret_millionths)
+{
+    uint64_t whole, part = 0;
+    struct span rest = text;
+    struct span before = span_cut(&rest, '.');
+    if (span_to_uint64(before, &whole) < 0 || (!span_absent(rest) && (rest.size == 0 || rest.size > FRACTION_PLACES)))
+        return -EINVAL;
+    for (size_t i = 0; i < FRACTION_PLACES && !span_absent(rest); i++) {
+        char digit = i < rest.size ? rest.at[i] : '0';
+        if (digit < '0' || digit > '9')
+            return -EINVAL;
+        part = part * 10 + (uint64_t)(digit - '0');
+    }
+    if (whole > 1 || (whole == 1 && part > 0))
+        return -ERANGE;
+    *ret_millionths = whole * MILLION + part;
+    return 0;
+}
+
 static void add_with_unit(struct text *out, uint64_t value, const struct unit *unit)
 {
     if (value == 0) {
@@ -84,4 +105,15 @@ void value_add_size(struct text *out, uint64_t bytes)
 void value_add_duration(struct text *out, uint64_t ms)
 {
     add_with_unit(out, ms, duration_units);
+}
+
+void value_add_fraction(struct text *out, uint64_t millionths)
+{
+    uint64_t part = millionths % MILLION;
+    text_add_uint64(out, millionths / MILLION);
+    if (part == 0)
+        return;
+    text_addf(out, ".%06u", (unsigned)part);
+    while (out->size > 0 && out->at[out->size - 1] == '0')
+        out->size--;
 }

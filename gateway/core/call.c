@@ -214,6 +214,7 @@ static void start_round(struct call *call)
     call_ref(call);
     atomic_store(&call->round, ROUND_RUNNING);
     call->told_cancel = false;
+    trace_round_begin(&call->traced, call->exchange);
     provider->ops->start(provider, call);
     if (!call->ended && call->waited_for && !atomic_load(&call->is_task) && atomic_load(&call->round) != ROUND_IDLE)
         call_start_timer(call, timeout_ms, CALL_TIMED_OUT);
@@ -293,10 +294,26 @@ static void settle_missing(struct call *call, const struct answer *answer)
     call_fail(call, ERROR_MISSING_CAPABILITY, (struct span){0}, text_span(&data));
 }
 
+/* What the handler said, whether or not anybody still hears it. */
+static void trace_answer(struct call *call, const struct answer *answer)
+{
+    bool is_error = false;
+    enum outcome outcome = OUTCOME_OK;
+    if (!call->traced.started_ns)
+        return;
+    if (answer->kind == ANSWER_ERROR || answer->kind == ANSWER_MISSING_CAPABILITY)
+        outcome = OUTCOME_ERROR;
+    else if (answer->kind == ANSWER_RESULT && call->request.kind == CALL_TOOL &&
+             json_to_bool(json_find(answer->json, "isError"), &is_error) == 0 && is_error)
+        outcome = OUTCOME_TOOL_ERROR;
+    trace_round_end(&call->traced, call->exchange, call->request.item, call->rounds, outcome, answer->code);
+}
+
 void call_settle(struct call *call, const struct answer *answer)
 {
     call_ref(call);
     stop_timer(call);
+    trace_answer(call, answer);
     atomic_store(&call->round, ROUND_IDLE);
     if (call->waited_for && answer->kind == ANSWER_NEED_INPUT) {
         bridge_ask(call, answer->json, answer->data);
@@ -458,6 +475,14 @@ void call_become_task(struct call *call)
 }
 
 /* ---- what others see ---- */
+
+bool call_trace(const struct call *call, struct trace_context *ret_context, struct span *ret_state)
+{
+    if (!trace_round_context(&call->traced, call->exchange, ret_context))
+        return false;
+    *ret_state = trace_state(call->exchange);
+    return true;
+}
 
 const struct call_request *call_request(const struct call *call)
 {

@@ -2,6 +2,7 @@
 #pragma once
 #include "gateway/core/bridge.h"
 #include "gateway/core/call.h"
+#include "gateway/core/trace.h"
 
 enum answer_kind { ANSWER_RESULT, ANSWER_ERROR, ANSWER_MISSING_CAPABILITY, ANSWER_NEED_INPUT };
 
@@ -40,6 +41,7 @@ struct call {
     _Atomic bool cancelled;
     _Atomic int round; /* enum round */
     unsigned rounds;
+    struct trace_round traced; /* the round that is running */
     bool told_cancel;
     bool ended;
     struct answer answer;

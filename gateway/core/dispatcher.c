@@ -6,6 +6,7 @@
 #include "gateway/core/stream.h"
 #include "gateway/core/subscriptions.h"
 #include "gateway/core/task.h"
+#include "gateway/core/trace.h"
 
 static void (*const methods[METHOD_COUNT])(struct exchange *exchange) = {
     [METHOD_INITIALIZE] = method_initialize,   [METHOD_PING] = method_ping,
@@ -67,6 +68,7 @@ static void dispatch_request(struct exchange *exchange)
     exchange->method = method_find(exchange->envelope.method, exchange->era);
     if (method_is_notification(exchange->method)) /* with an id it is a request, and of no method that there is */
         exchange->method = METHOD_UNKNOWN;
+    trace_begin(exchange);
     if (is_too_late(exchange, gateway_phase(gateway))) {
         counter_add(exchange_counters(exchange), COUNTER_REFUSED_DRAINING, 1);
         exchange_reply_error(exchange, ERROR_DRAINING, NULL);

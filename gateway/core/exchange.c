@@ -19,6 +19,7 @@
 #include "gateway/core/session.h"
 #include "gateway/core/stream.h"
 #include "gateway/core/subscriptions.h"
+#include "gateway/core/trace.h"
 #include "gateway/mcp/json.h"
 
 enum { RETRY_AFTER_S = 1, RESPONSE_OVERHEAD = 1024 };
@@ -46,6 +47,7 @@ struct exchange *exchange_ref(struct exchange *exchange)
 static void release(struct exchange *exchange)
 {
     envelope_done(&exchange->envelope);
+    trace_free(exchange->trace);
     session_unref(exchange->session);
     identity_unref(exchange->identity);
     snapshot_unref(exchange->snapshot);
@@ -88,6 +90,8 @@ void exchange_count(struct exchange *exchange, enum outcome outcome)
     counters_request(exchange_counters(exchange), exchange->method, exchange->era, outcome, duration_ns);
     if (exchange->item)
         item_count(exchange->item, outcome, duration_ns);
+    if (exchange->trace)
+        trace_end(exchange, outcome);
     access_log_add(exchange, outcome, duration_ns);
 }
 
@@ -248,6 +252,7 @@ static void reply_error(struct exchange *exchange, struct reply *reply, int code
 {
     struct text body = TEXT(message.size * 6 + data.size + exchange->envelope.id.size + RESPONSE_OVERHEAD);
     error_add_response(&body, answered_id(exchange), code, message, data);
+    trace_note_error(exchange, code);
     reply_text(exchange, reply, &body, outcome);
 }
 

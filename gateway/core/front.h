@@ -23,6 +23,7 @@ struct exchange;
 struct call;
 struct session;
 struct stream;
+struct trace;
 
 /* What ends an exchange. */
 struct reply {
@@ -106,6 +107,7 @@ struct exchange {
     struct item *item;        /* of snapshot: what was asked for, once it was found */
     struct call *call;        /* counted; while a handler runs for it */
     struct listen *listen;    /* modern: it is a subscriptions/listen stream */
+    struct trace *trace;      /* own; NULL: it belongs to none that anybody wants */
     bool gathers;             /* a batch: its elements are still answering */
     unsigned charged;         /* a bit (1 << quota_name) per quota it holds one of */
     bool counted;             /* is a request: metrics when it ends */

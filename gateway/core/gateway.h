@@ -10,6 +10,7 @@ struct session_table;
 struct task_table;
 struct inbox_table;
 struct seal;
+struct trace_sink;
 struct rate_table;
 struct count_table;
 struct audit;
@@ -36,6 +37,7 @@ struct gateway {
     struct rate_table *tool_rates;  /* by caller and rule (tool_limits.h) */
     struct count_table *tool_calls; /* under way, by rule */
     struct audit *audit;            /* off until main opens it */
+    struct trace_sink *trace_sink;  /* set before the reactors run; NULL: nobody wants spans */
     uint64_t started_wall_ms;
     /* The newest snapshot; reactors follow within one turn of their loops. */
     pthread_mutex_t publish_lock;

@@ -5,6 +5,7 @@
 #include "gateway/core/catalogue.h"
 #include "gateway/core/reactor.h"
 #include "gateway/mcp/capabilities.h"
+#include "gateway/mcp/trace_context.h"
 
 struct call;
 
@@ -54,6 +55,9 @@ struct reactor *call_reactor(const struct call *call);
 void call_set_provider_data(struct call *call, void *data);
 void *call_provider_data(const struct call *call);
 bool call_cancelled(const struct call *call);
+/* The W3C trace context that the round belongs to, for what the handler calls: its round is the parent there. The state
+   is absent if there is none. False: it belongs to no trace. While a round runs. */
+MUST_USE bool call_trace(const struct call *call, struct trace_context *ret_context, struct span *ret_state);
 
 /* Answers, from any thread; everything is copied. 0, -ENOMEM, -EINVAL (not JSON of the right type; the call has then
    failed with an internal error that says so), or -EALREADY (this round has its answer). */

@@ -87,6 +87,14 @@ struct command_settings {
     size_t max_output;
 };
 
+struct trace_settings {
+    char *endpoint;     /* URL; NULL: nothing is traced */
+    char *headers;      /* "Name: value" lines that the collector wants; secret; NULL: none */
+    char *service_name; /* of the resource that spans belong to */
+    unsigned sample;    /* how many of the traces that begin here are recorded, in millionths */
+    uint64_t max_queue; /* spans that wait for the collector */
+};
+
 struct settings {
     unsigned threads; /* 0: one per online processor */
     struct listener_settings *listener;
@@ -99,6 +107,7 @@ struct settings {
         bool arguments; /* with its arguments */
         char *audit;    /* "stderr", "off", or a path */
     } log;
+    struct trace_settings traces;
     struct {
         size_t max_payload;
         unsigned max_batch;

@@ -84,6 +84,8 @@ static void reload_or_say_why(struct server *server)
     }
     const struct settings *settings = server_settings(server);
     fronts_reload_certificates(server->fronts, settings);
+    if (server->traces)
+        traces_set_sample(server->traces, settings->traces.sample);
     log_set_level(settings->log.level);
     log_set_format(settings->log.format);
     server_log_settings(settings);

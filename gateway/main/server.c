@@ -157,6 +157,26 @@ static void stop_providers(struct server *server)
     providers_free(server->providers);
 }
 
+/* ---- traces ---- */
+
+static int start_traces(struct server *server)
+{
+    const struct trace_settings *settings = &server_settings(server)->traces;
+    if (!settings->endpoint)
+        return 0;
+    int result = traces_start(settings, &server->traces);
+    if (result == 0)
+        server->gateway->trace_sink = traces_sink(server->traces);
+    return result;
+}
+
+/* What ends later, while the gateway is freed, leaves no spans. */
+static void stop_traces(struct server *server)
+{
+    server->gateway->trace_sink = NULL;
+    traces_stop(server->traces);
+}
+
 /* ---- reactors ---- */
 
 static void stop_reactors(struct server *server)
@@ -188,8 +208,10 @@ static void each_certificate(void *context, void (*each)(void *out, const char *
 
 static int start_fronts(struct server *server)
 {
-    server->sources =
-        (struct sources){.gateway = server->gateway, .certificates = each_certificate, .certificates_context = server};
+    server->sources = (struct sources){.gateway = server->gateway,
+                                       .traces = server->traces,
+                                       .certificates = each_certificate,
+                                       .certificates_context = server};
     pages_fill(&server->sources, server->pages);
     return fronts_open(server->gateway, server_settings(server), server->pages, PAGES_COUNT, &server->fronts,
                        &server->problem);
@@ -334,8 +356,9 @@ static void stop_service(struct server *server)
 static const struct phase phases[] = {
     {"process", start_process, stop_nothing},       {"settings", start_settings, stop_settings},
     {"providers", start_providers, stop_providers}, {"gateway", start_gateway, stop_gateway},
-    {"audit", start_audit, stop_nothing},           {"reactors", start_reactors, stop_reactors},
-    {"fronts", start_fronts, stop_fronts},          {"service", start_service, stop_service},
+    {"audit", start_audit, stop_nothing},           {"traces", start_traces, stop_traces},
+    {"reactors", start_reactors, stop_reactors},    {"fronts", start_fronts, stop_fronts},
+    {"service", start_service, stop_service},
 };
 
 static void say_failure(const struct server *server, const struct phase *phase, int result)

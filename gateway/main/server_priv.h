@@ -4,6 +4,7 @@
 #include "gateway/main/fronts.h"
 #include "gateway/main/server.h"
 #include "gateway/ops/pages.h"
+#include "gateway/ops/traces.h"
 #include "gateway/providers/providers.h"
 
 struct server {
@@ -11,6 +12,7 @@ struct server {
     struct settings_holder *settings; /* those it runs with */
     struct providers *providers;
     struct gateway *gateway;
+    struct traces *traces; /* NULL: nothing is traced */
     struct sources sources;
     struct page pages[PAGES_COUNT];
     struct fronts *fronts;

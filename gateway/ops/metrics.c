@@ -7,6 +7,7 @@
 #include "gateway/ops/metrics_items.h"
 #include "gateway/ops/sources.h"
 #include "gateway/ops/totals.h"
+#include "gateway/ops/traces.h"
 #include "gateway/ops/usage.h"
 
 /* HELP and TYPE, once before the series of a metric. Our help texts hold neither backslash nor line feed. */
@@ -176,6 +177,27 @@ static void add_certificates(struct text *out, const struct sources *sources)
     text_add(out, text_span(&series));
 }
 
+static void add_dropped(struct text *out, const char *reason, uint64_t count)
+{
+    text_addf(out, "weir_trace_spans_dropped_total{reason=\"%s\"} %" PRIu64 "\n", reason, count);
+}
+
+static void add_traces(struct text *out, const struct sources *sources)
+{
+    struct traces_use use;
+    traces_read(sources->traces, &use);
+    add_number(out, "weir_trace_spans_exported_total", "counter", "Spans that the collector has taken",
+               (double)use.exported);
+    add_head(out, "weir_trace_spans_dropped_total", "counter", "Spans that are lost, by reason");
+    add_dropped(out, "queue", use.dropped_queue);
+    add_dropped(out, "memory", use.dropped_memory);
+    add_dropped(out, "refused", use.dropped_refused);
+    add_dropped(out, "unreachable", use.dropped_unreachable);
+    add_number(out, "weir_trace_export_failures_total", "counter", "Requests to the collector that failed",
+               (double)use.failures);
+    add_number(out, "weir_trace_queue_spans", "gauge", "Spans that wait for the collector", (double)use.queued);
+}
+
 /* ---- the process, under the names that Prometheus's own client libraries use ---- */
 
 static void add_process(struct text *out, const struct gateway *gateway)
@@ -215,6 +237,7 @@ int metrics_render(void *context, struct text *body, int *ret_status)
     metrics_items_add(body, gateway);
     add_phase(body, gateway);
     add_certificates(body, sources);
+    add_traces(body, sources);
     add_process(body, gateway);
     *ret_status = 200;
     return body->error;

@@ -2,8 +2,11 @@
 #pragma once
 #include "gateway/core/gateway.h"
 
+struct traces;
+
 struct sources {
     struct gateway *gateway;
+    struct traces *traces; /* NULL: none */
     /* Calls `each` for every listener that speaks TLS: its address, and when the first of its certificates expires, in
        seconds since 1970. Any thread. NULL: none does. */
     void (*certificates)(void *context, void (*each)(void *out, const char *address, int64_t expires_s), void *out);

@@ -11,6 +11,7 @@
 #include "gateway/mcp/errors.h"
 #include "gateway/providers/command_run.h"
 #include "gateway/providers/command_template.h"
+#include "gateway/providers/command_trace.h"
 #include "gateway/providers/definition.h"
 
 enum {
@@ -53,11 +54,12 @@ static void command_free(struct provider *provider)
 
 static void run(struct command *command, struct call *call, const struct command_vector *vector)
 {
+    CLEANUP(command_trace_done) struct command_trace trace;
     const struct command_run_plan plan = {
         .provider = &command->provider,
         .name = command->name,
         .arguments = vector->argument,
-        .environment = command->environment,
+        .environment = command_trace_environment(&trace, call, command->environment),
         .directory = command->directory,
         .json_stdin = command->json_stdin,
         .json_output = command->json_output,

@@ -56,6 +56,38 @@ static void test_sizes(void **state)
     run(rows, ARRAY_SIZE(rows), value_size);
 }
 
+static void test_fractions(void **state)
+{
+    static const struct row rows[] = {
+        {"0", 0, 0, "none"},
+        {"1", 0, 1000000, "all"},
+        {"0.25", 0, 250000, "a quarter"},
+        {"1.0", 0, 1000000, "all, written longer"},
+        {"0.000001", 0, 1, "the least"},
+        {"1.000001", -ERANGE, 0, "more than all"},
+        {"2", -ERANGE, 0, "more than all"},
+        {"0.0000001", -EINVAL, 0, "too fine"},
+        {"", -EINVAL, 0, "empty"},
+        {".5", -EINVAL, 0, "no whole part"},
+        {"0.", -EINVAL, 0, "no part behind the point"},
+        {"0.2.5", -EINVAL, 0, "two points"},
+        {"0,5", -EINVAL, 0, "a comma"},
+        {"-0.5", -EINVAL, 0, "negative"},
+        {"50%", -EINVAL, 0, "a percentage"},
+        {"1e-2", -EINVAL, 0, "an exponent"},
+    };
+    static const char *const shown[] = {"0", "1", "0.25", "0.000001", "0.1"};
+    (void)state;
+    run(rows, ARRAY_SIZE(rows), value_fraction);
+    for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+        CLEANUP(text_done) struct text out = TEXT(100);
+        uint64_t value;
+        assert_int_equal(value_fraction(span_of(shown[i]), &value), 0);
+        value_add_fraction(&out, value);
+        assert_true(span_is(text_span(&out), shown[i]));
+    }
+}
+
 static void test_durations(void **state)
 {
     static const struct row rows[] = {
@@ -139,8 +171,8 @@ static void test_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_durations), cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_booleans), cmocka_unit_test(test_written),
+        cmocka_unit_test(test_sizes),  cmocka_unit_test(test_fractions), cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_counts), cmocka_unit_test(test_booleans),  cmocka_unit_test(test_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

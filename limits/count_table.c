@@ -14,6 +14,7 @@ struct counted {
     struct counted *next;
     struct limit_key key;
     uint64_t count; /* > 0 */
+    unsigned chain;
 };
 
 struct count_stripe {
@@ -29,7 +30,7 @@ struct count_table {
 /* Where a key is, with its lock held. */
 struct spot {
     struct counted **at; /* points to NULL: it is not there */
-    pthread_mutex_t *lock;
+    unsigned chain;
 };
 
 int count_table_new(struct count_table **ret_table)
@@ -67,11 +68,21 @@ void count_table_free(struct count_table *table)
     free(table);
 }
 
+static void lock(struct count_table *table, unsigned chain)
+{
+    pthread_mutex_lock(&table->stripe[chain % STRIPES].lock);
+}
+
+static void unlock(struct count_table *table, unsigned chain)
+{
+    pthread_mutex_unlock(&table->stripe[chain % STRIPES].lock);
+}
+
 static struct spot go(struct count_table *table, const struct limit_key *key)
 {
-    uint64_t index = siphash(&table->hash_key, limit_key_span(key)).word[0] % CHAINS;
-    struct spot spot = {.at = &table->chain[index], .lock = &table->stripe[index % STRIPES].lock};
-    pthread_mutex_lock(spot.lock);
+    unsigned chain = (unsigned)(siphash(&table->hash_key, limit_key_span(key)).word[0] % CHAINS);
+    struct spot spot = {.at = &table->chain[chain], .chain = chain};
+    lock(table, chain);
     while (*spot.at && !limit_key_equal(&(*spot.at)->key, key))
         spot.at = &(*spot.at)->next;
     return spot;
@@ -82,12 +93,13 @@ static int add(const struct spot *spot, const struct limit_key *key)
     struct counted *counted = malloc(sizeof(*counted));
     if (!counted)
         return -ENOMEM;
-    *counted = (struct counted){.key = *key, .count = 1};
+    *counted = (struct counted){.key = *key, .count = 1, .chain = spot->chain};
     *spot->at = counted;
     return 0;
 }
 
-int count_table_take(struct count_table *table, const struct limit_key *key, uint64_t limit)
+int count_table_take(struct count_table *table, const struct limit_key *key, uint64_t limit,
+                     struct counted **ret_counted)
 {
     struct spot spot = go(table, key);
     uint64_t count = *spot.at ? (*spot.at)->count : 0;
@@ -98,22 +110,30 @@ int count_table_take(struct count_table *table, const struct limit_key *key, uin
         (*spot.at)->count++;
     else
         result = add(&spot, key);
-    pthread_mutex_unlock(spot.lock);
+    if (result == 0)
+        *ret_counted = *spot.at;
+    unlock(table, spot.chain);
     return result;
 }
 
-void count_table_give(struct count_table *table, const struct limit_key *key)
+void count_table_give(struct count_table *table, struct counted *counted)
 {
-    struct spot spot = go(table, key);
-    if (*spot.at && --(*spot.at)->count == 0)
-        drop(spot.at);
-    pthread_mutex_unlock(spot.lock);
+    if (!counted)
+        return;
+    unsigned chain = counted->chain;
+    struct counted **at = &table->chain[chain];
+    lock(table, chain);
+    while (*at != counted)
+        at = &(*at)->next;
+    if (--counted->count == 0)
+        drop(at);
+    unlock(table, chain);
 }
 
 uint64_t count_table_count(struct count_table *table, const struct limit_key *key)
 {
     struct spot spot = go(table, key);
     uint64_t count = *spot.at ? (*spot.at)->count : 0;
-    pthread_mutex_unlock(spot.lock);
+    unlock(table, spot.chain);
     return count;
 }

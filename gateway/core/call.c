@@ -100,7 +100,7 @@ static void end(struct call *call)
     link_remove(&call->link);
     close_timer(call);
     bridge_free(TAKE(call->bridge));
-    tool_limits_leave(call->gateway, &call->place);
+    tool_limits_leave(call->gateway, TAKE(call->place));
     if (call->exchange->session) {
         session_forget(call->exchange->session, call);
         session_remove_call(call->exchange->session, call);
@@ -432,8 +432,7 @@ void call_begin(struct exchange *exchange, const struct call_plan *plan)
 {
     struct call *call = make_call(exchange, plan);
     if (!call) {
-        struct tool_place place = plan->place;
-        tool_limits_leave(exchange_gateway(exchange), &place);
+        tool_limits_leave(exchange_gateway(exchange), plan->place);
         exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
         return;
     }

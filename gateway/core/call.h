@@ -30,7 +30,7 @@ struct call_plan {
     struct json_object *arguments_tree; /* taken, also on failure */
     const struct uri_match *match;      /* copied; NULL: none */
     struct span completing, completing_value, context_arguments;
-    struct tool_place place; /* taken, also on failure */
+    struct counted *place; /* taken, also on failure; NULL: none */
 };
 
 /* Begins the call of an exchange: opens its requestState, starts the first round, and from then on answers the

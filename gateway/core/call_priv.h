@@ -36,7 +36,7 @@ struct call {
     char *inputs, *state, *completing;
     void *provider_data;
     struct bridge *bridge;
-    struct tool_place place; /* until it has ended */
+    struct counted *place; /* of its tool (tool_limits.h), until it has ended; NULL: none */
 
     _Atomic bool cancelled;
     _Atomic int round; /* enum round */

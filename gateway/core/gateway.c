@@ -89,11 +89,14 @@ static int make_limits(struct gateway *gateway, size_t buckets)
         r = rate_table_new(buckets, quotas, QUOTA_REQUEST_BUCKETS, &gateway->requests);
     if (r == 0)
         r = rate_table_new(buckets, quotas, QUOTA_TOOL_BUCKETS, &gateway->tool_rates);
-    return r == 0 ? count_table_new(&gateway->tool_calls) : r;
+    if (r == 0)
+        r = count_table_new(&gateway->tool_calls);
+    return r == 0 ? count_table_new(&gateway->networks) : r;
 }
 
 static void free_limits(struct gateway *gateway)
 {
+    count_table_free(gateway->networks);
     count_table_free(gateway->tool_calls);
     rate_table_free(gateway->tool_rates);
     rate_table_free(gateway->requests);

@@ -36,6 +36,7 @@ struct gateway {
     struct rate_table *requests;    /* by caller */
     struct rate_table *tool_rates;  /* by caller and rule (tool_limits.h) */
     struct count_table *tool_calls; /* under way, by rule */
+    struct count_table *networks;   /* their connections */
     struct audit *audit;            /* off until main opens it */
     struct trace_sink *trace_sink;  /* set before the reactors run; NULL: nobody wants spans */
     uint64_t started_wall_ms;

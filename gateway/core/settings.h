@@ -112,6 +112,7 @@ struct settings {
         size_t max_payload;
         unsigned max_batch;
         uint64_t max_connections;
+        uint64_t max_connections_per_ip; /* of one network; 0: any number */
         uint64_t max_sessions;
         uint64_t session_idle_ms;
         uint64_t max_streams;

@@ -58,27 +58,23 @@ static void refuse_place(struct exchange *exchange, const struct tool_limit_sett
     exchange_reply_refusal(exchange, ERROR_OVER_CAPACITY, message.error == 0 ? message.at : NULL, &more);
 }
 
-bool tool_limits_refuse_place(struct exchange *exchange, struct span tool, struct tool_place *ret_place)
+bool tool_limits_refuse_place(struct exchange *exchange, struct span tool, struct counted **ret_place)
 {
     const struct tool_limit_settings *rule = find_rule(exchange, tool);
     if (!rule || rule->in_flight == 0)
         return false;
     struct limit_key key = rule_key(rule);
-    int result = count_table_take(exchange_gateway(exchange)->tool_calls, &key, rule->in_flight);
-    if (result == 0)
-        ret_place->key = key;
-    else if (result == COUNT_TABLE_FULL)
+    int result = count_table_take(exchange_gateway(exchange)->tool_calls, &key, rule->in_flight, ret_place);
+    if (result == COUNT_TABLE_FULL)
         refuse_place(exchange, rule);
-    else
+    else if (result < 0)
         exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
     return result != 0;
 }
 
-void tool_limits_leave(struct gateway *gateway, struct tool_place *place)
+void tool_limits_leave(struct gateway *gateway, struct counted *place)
 {
-    if (place->key.realm > 0)
-        count_table_give(gateway->tool_calls, &place->key);
-    *place = (struct tool_place){0};
+    count_table_give(gateway->tool_calls, place);
 }
 
 uint64_t tool_limits_used(struct gateway *gateway, const struct tool_limit_settings *rule)

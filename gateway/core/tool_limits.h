@@ -6,18 +6,14 @@
 #include "limits/limit_key.h"
 
 struct exchange;
-
-/* A place among the calls under way; zeros: none is held. */
-struct tool_place {
-    struct limit_key key;
-};
+struct counted;
 
 /* Charges the caller with a call of the tool. True: there were too many, and the exchange has been answered. */
 MUST_USE bool tool_limits_refuse_rate(struct exchange *exchange, struct span tool);
 /* Takes a place for a call of the tool, where its rule has a number of them. True: there is none, and the exchange has
-   been answered. */
-MUST_USE bool tool_limits_refuse_place(struct exchange *exchange, struct span tool, struct tool_place *ret_place);
-/* The call has ended. Harmless if nothing is held. Any thread. */
-void tool_limits_leave(struct gateway *gateway, struct tool_place *place);
+   been answered. *ret_place stays NULL where nothing is counted. */
+MUST_USE bool tool_limits_refuse_place(struct exchange *exchange, struct span tool, struct counted **ret_place);
+/* The call has ended. NULL is fine. Any thread. */
+void tool_limits_leave(struct gateway *gateway, struct counted *place);
 /* How many calls of the rule are under way. Any thread. */
 uint64_t tool_limits_used(struct gateway *gateway, const struct tool_limit_settings *rule);

@@ -62,9 +62,8 @@ static void on_linger(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-static void refuse(struct acceptor *acceptor, int fd)
+void acceptor_refuse(struct acceptor *acceptor, int fd)
 {
-    counter_add(reactor_counters(acceptor->reactor), COUNTER_REFUSED_CONNECTION, 1);
     if (acceptor->refusal == ACCEPTOR_REFUSE_SILENTLY) {
         close(fd);
         return;
@@ -88,7 +87,8 @@ static void admit(struct acceptor *acceptor, int fd, const struct address *clien
     int on = 1;
     counter_add(reactor_counters(acceptor->reactor), COUNTER_CONNECTIONS, 1);
     if (quota_take(&acceptor->gateway->quotas, QUOTA_CONNECTIONS, 1) != 0) {
-        refuse(acceptor, fd);
+        counter_add(reactor_counters(acceptor->reactor), COUNTER_REFUSED_CONNECTION, 1);
+        acceptor_refuse(acceptor, fd);
         return;
     }
     if (!address_is_local(client))

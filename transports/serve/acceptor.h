@@ -19,6 +19,9 @@ enum acceptor_refusal {
     ACCEPTOR_REFUSE_LINE,    /* the JSON-RPC error alone, on a line */
     ACCEPTOR_REFUSE_SILENTLY /* closed: its client could read neither (TLS) */
 };
+/* Tells a connection that there is no room for it, and closes it (takes it), as acceptor_refuse_with() has it. What it
+   was charged with has been given back. On the reactor. */
+void acceptor_refuse(struct acceptor *acceptor, int fd);
 void acceptor_refuse_with(struct acceptor *acceptor, enum acceptor_refusal refusal);
 /* From now on the kernel drops who begins to connect (SYN) and lets those in who have: a client that was let in is not
    reset when the socket closes a moment later, and one that was not tries again and is then told that nobody listens.

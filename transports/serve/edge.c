@@ -82,9 +82,9 @@ static void on_acceptor_freed(void *edge)
 
 /* ---- to the front ---- */
 
-static void close_arrival(struct edge *edge, int fd)
+static void close_arrival(struct edge *edge, int fd, struct counted *network)
 {
-    quota_give(&reactor_gateway(edge->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    arrival_give_back(edge->reactor, network);
     close(fd);
 }
 
@@ -114,23 +114,46 @@ static struct peer_facts *take_facts(struct tls_facts *tls)
     return facts;
 }
 
-static void on_shaken(void *context, int fd, const struct address *client, struct tls_facts *tls)
+static void on_shaken(void *context, int fd, const struct address *client, struct counted *network,
+                      struct tls_facts *tls)
 {
     struct edge_endpoint *endpoint = context;
-    struct arrival arrival = {.fd = fd, .client = *client, .facts = take_facts(tls), .listener = endpoint->listener};
+    struct arrival arrival = {
+        .fd = fd, .client = *client, .facts = take_facts(tls), .network = network, .listener = endpoint->listener};
     if (arrival.facts)
         to_front(endpoint, &arrival);
     else
-        close_arrival(endpoint->edge, fd);
+        close_arrival(endpoint->edge, fd, network);
 }
 
+static bool believes(const struct edge_endpoint *endpoint, const struct address *peer)
+{
+    const struct settings *settings = settings_of(endpoint->edge);
+    return endpoint->listener < settings->listeners &&
+           prefix_list_contains(&settings->listener[endpoint->listener].trusted_proxies, peer);
+}
+
+/* A proxy that speaks HTTP brings everybody's requests on connections of its own: whose they are shows in their heads.
+ */
+static bool is_counted(const struct edge_endpoint *endpoint, const struct address *client)
+{
+    return endpoint->listener != ARRIVAL_ADMIN && (endpoint->proxy_protocol || !believes(endpoint, client));
+}
+
+/* The client is known: its network is charged, before TLS. */
 static void after_header(struct edge_endpoint *endpoint, int fd, const struct address *client)
 {
+    struct edge *edge = endpoint->edge;
     struct arrival arrival = {.fd = fd, .client = *client, .listener = endpoint->listener};
-    if (endpoint->tls)
-        tls_edge_accepted(endpoint->tls, fd, client);
-    else
+    int result = is_counted(endpoint, client) ? arrival_charge_network(edge->reactor, client, &arrival.network) : 0;
+    if (result != 0) {
+        arrival_give_back(edge->reactor, NULL);
+        acceptor_refuse(endpoint->acceptor, fd);
+    } else if (endpoint->tls) {
+        tls_edge_accepted(endpoint->tls, fd, client, arrival.network);
+    } else {
         to_front(endpoint, &arrival);
+    }
 }
 
 /* ---- PROXY headers ---- */
@@ -148,7 +171,7 @@ static void refuse(struct waiting *waiting, enum counter counter)
     int fd = waiting->fd;
     count(edge, counter);
     stop_waiting(waiting);
-    close_arrival(edge, fd);
+    close_arrival(edge, fd, NULL);
 }
 
 static void finish(struct waiting *waiting, const struct proxy_header *header)
@@ -162,7 +185,7 @@ static void finish(struct waiting *waiting, const struct proxy_header *header)
     if (taken)
         after_header(endpoint, fd, &client);
     else
-        close_arrival(endpoint->edge, fd);
+        close_arrival(endpoint->edge, fd, NULL);
 }
 
 static void look(struct waiting *waiting)
@@ -211,13 +234,6 @@ static void on_sweep(uv_timer_t *timer)
     uv_timer_stop(timer);
 }
 
-static bool believes(const struct edge_endpoint *endpoint, const struct address *peer)
-{
-    const struct settings *settings = settings_of(endpoint->edge);
-    return endpoint->listener < settings->listeners &&
-           prefix_list_contains(&settings->listener[endpoint->listener].trusted_proxies, peer);
-}
-
 static struct waiting *wait_for_header(struct edge_endpoint *endpoint, int fd, const struct address *client)
 {
     struct edge *edge = endpoint->edge;
@@ -245,7 +261,7 @@ static void expect_header(struct edge_endpoint *endpoint, int fd, const struct a
     else
         waiting = wait_for_header(endpoint, fd, client);
     if (!waiting)
-        close_arrival(endpoint->edge, fd);
+        close_arrival(endpoint->edge, fd, NULL);
 }
 
 /* ---- accepting ---- */
@@ -370,7 +386,7 @@ void edge_free(struct edge *edge)
         struct waiting *waiting = CONTAINER_OF(edge->waiting.next, struct waiting, link);
         int fd = waiting->fd;
         stop_waiting(waiting);
-        close_arrival(edge, fd);
+        close_arrival(edge, fd, NULL);
     }
     for (size_t i = 0; i < edge->endpoints; i++)
         tls_edge_free(edge->endpoint[i].tls);

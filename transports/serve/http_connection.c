@@ -27,7 +27,7 @@ static void forget(struct http_connection *connection)
     link_remove(&connection->hang_up);
     link_remove(&connection->all);
     if (!connection->upgraded)
-        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        arrival_give_back(front->reactor, connection->network);
     peer_facts_unref(connection->facts);
     free(connection);
 }
@@ -36,8 +36,11 @@ struct arrival http_connection_leave(struct http_connection *connection, int fd)
 {
     epoll_ctl(connection->front->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
     connection->upgraded = true;
-    return (struct arrival){
-        .fd = fd, .client = connection->client, .facts = TAKE(connection->facts), .listener = connection->listener};
+    return (struct arrival){.fd = fd,
+                            .client = connection->client,
+                            .facts = TAKE(connection->facts),
+                            .network = TAKE(connection->network),
+                            .listener = connection->listener};
 }
 
 void http_connection_drop(struct http_connection *connection)
@@ -166,7 +169,7 @@ void http_front_adopt(struct http_front *front, const struct arrival *arrival)
 {
     struct http_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
-        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        arrival_give_back(front->reactor, arrival->network);
         peer_facts_unref(arrival->facts);
         close(arrival->fd);
         return;
@@ -175,6 +178,7 @@ void http_front_adopt(struct http_front *front, const struct arrival *arrival)
     connection->listener = arrival->listener;
     connection->client = arrival->client;
     connection->facts = arrival->facts;
+    connection->network = arrival->network;
     connection->fd = arrival->fd;
     link_init(&connection->deadline);
     link_init(&connection->hang_up);

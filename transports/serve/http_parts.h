@@ -100,6 +100,7 @@ struct http_connection {
     struct http_front *front;
     struct MHD_Connection *mhd; /* NULL while peeking */
     struct peer_facts *facts;   /* counted */
+    struct counted *network;    /* as in the arrival */
     struct http_request *request;
     const struct page *page;
     uint64_t since_ms;    /* when the stage began */

@@ -44,7 +44,8 @@ struct lines_connection {
     bool input_ended;
     bool closing;
     unsigned holds; /* itself, open handles, requests under way, functions on the stack */
-    bool charged;   /* holds one of QUOTA_CONNECTIONS */
+    bool charged;   /* it came by a listener: what it was charged with is given back */
+    struct counted *network;
     void (*ended)(void *context);
     void *context;
 };
@@ -78,7 +79,7 @@ static void unhold(struct lines_connection *connection)
     if (--connection->holds > 0)
         return;
     if (connection->charged)
-        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        arrival_give_back(front->reactor, connection->network);
     link_remove(&connection->link);
     if (connection->ended)
         connection->ended(connection->context);
@@ -386,12 +387,13 @@ void lines_front_adopt(struct lines_front *front, const struct arrival *arrival)
 {
     struct lines_connection *connection = make(front, arrival->listener, &arrival->client, arrival->facts);
     if (!connection) {
-        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        arrival_give_back(front->reactor, arrival->network);
         peer_facts_unref(arrival->facts);
         close(arrival->fd);
         return;
     }
     connection->charged = true;
+    connection->network = arrival->network;
     if (open_socket(connection, arrival->fd) < 0) {
         close(arrival->fd);
         close_connection(connection);

@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <unistd.h>
 
+#include "transports/serve/arrival.h"
 #include "transports/serve/send_queue.h"
 #include "transports/serve/tls_wire.h"
 
@@ -53,6 +54,7 @@ struct handshake {
     struct link link; /* edge->shaking or edge->lingering */
     struct tls_edge *edge;
     struct address client;
+    struct counted *network;
     uv_poll_t poll;
     int interest;
     int fd; /* -1: handed on or closed */
@@ -104,7 +106,7 @@ static void leave(struct handshake *handshake)
 static void drop(struct handshake *handshake)
 {
     int fd = handshake->fd;
-    quota_give(&reactor_gateway(handshake->edge->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    arrival_give_back(handshake->edge->reactor, handshake->network);
     leave(handshake);
     close(fd);
 }
@@ -229,6 +231,7 @@ static void hand_on(struct handshake *handshake, struct tls_facts *facts, struct
 {
     struct tls_edge *edge = handshake->edge;
     struct address client = handshake->client;
+    struct counted *network = handshake->network;
     int inner[2];
     if (pump_socketpair(inner) != 0) {
         tls_facts_free(facts);
@@ -239,11 +242,11 @@ static void hand_on(struct handshake *handshake, struct tls_facts *facts, struct
         tls_facts_free(facts);
         close(inner[1]);
         counter_add(edge->counters, COUNTER_TLS_FAILED_RESOURCES, 1);
-        quota_give(&reactor_gateway(edge->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        arrival_give_back(edge->reactor, network);
         return;
     }
     counter_add(edge->counters, facts->resumed ? COUNTER_TLS_RESUMED : COUNTER_TLS_FULL, 1);
-    edge->accepted(edge->context, inner[1], &client, facts);
+    edge->accepted(edge->context, inner[1], &client, network, facts);
 }
 
 static void succeed(struct handshake *handshake, struct span input)
@@ -395,26 +398,26 @@ static void make_room(struct tls_edge *edge)
 
 /* ---- the beginning ---- */
 
-static void refuse(struct tls_edge *edge, int fd)
+static void refuse(struct tls_edge *edge, int fd, struct counted *network)
 {
     counter_add(edge->counters, COUNTER_TLS_FAILED_RESOURCES, 1);
-    quota_give(&reactor_gateway(edge->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    arrival_give_back(edge->reactor, network);
     close(fd);
 }
 
-void tls_edge_accepted(void *context, int fd, const struct address *client)
+void tls_edge_accepted(struct tls_edge *edge, int fd, const struct address *client, struct counted *network)
 {
-    struct tls_edge *edge = context;
     uv_loop_t *loop = reactor_loop(edge->reactor);
     struct handshake *handshake = edge->freeing ? NULL : calloc(1, sizeof(*handshake));
     if (!handshake || uv_poll_init(loop, &handshake->poll, fd) != 0) {
         free(handshake);
-        refuse(edge, fd);
+        refuse(edge, fd, network);
         return;
     }
     make_room(edge);
     handshake->edge = edge;
     handshake->client = *client;
+    handshake->network = network;
     handshake->fd = fd;
     handshake->since_ms = uv_now(loop);
     handshake->unsent = SEND_QUEUE(MAX_UNSENT);

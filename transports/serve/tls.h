@@ -18,11 +18,13 @@
 enum { TLS_MAX_HANDSHAKES = 1024, TLS_STEPS_PER_TURN = 16, TLS_LINGER_MS = 1000 };
 
 struct tls_edge;
+struct counted;
 
 /* A connection whose handshake is done. `fd` is non-blocking and close-on-exec, and belongs to the callee, as do
-   `facts` and the unit of QUOTA_CONNECTIONS that came with the connection. Bytes may wait in it already. It is a local
-   socket: the client's address is `client`, borrowed. */
-typedef void (*tls_callback)(void *context, int fd, const struct address *client, struct tls_facts *facts);
+   `facts` and what came with the connection: one unit of QUOTA_CONNECTIONS and that of its network. Bytes may wait in
+   it already. It is a local socket: the client's address is `client`, borrowed. */
+typedef void (*tls_callback)(void *context, int fd, const struct address *client, struct counted *network,
+                             struct tls_facts *facts);
 
 struct tls_edge_settings {
     struct reactor *reactor; /* head_timeout is that of its snapshot */
@@ -34,8 +36,8 @@ struct tls_edge_settings {
 
 /* 0 or -errno. */
 MUST_USE int tls_edge_new(const struct tls_edge_settings *settings, struct tls_edge **ret_edge);
-/* Takes a connection on which the client is to speak first, and one unit of QUOTA_CONNECTIONS; an acceptor_callback. */
-void tls_edge_accepted(void *context, int fd, const struct address *client);
+/* Takes a connection on which the client is to speak first, and what it was charged with. */
+void tls_edge_accepted(struct tls_edge *edge, int fd, const struct address *client, struct counted *network);
 /* Whether neither a handshake is under way nor a connection of this edge is still carried. */
 bool tls_edge_idle(const struct tls_edge *edge);
 /* Ends the handshakes under way; connections that are carried go on until their ends or pumps_free() end them, and the

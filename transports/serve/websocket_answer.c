@@ -126,11 +126,12 @@ struct refused {
     struct link link; /* front->refusals */
     struct websocket_front *front;
     struct peer_facts *facts;
+    struct counted *network;
 };
 
-static void give_back(struct websocket_front *front, struct peer_facts *facts)
+static void give_back(struct websocket_front *front, struct peer_facts *facts, struct counted *network)
 {
-    quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    arrival_give_back(front->reactor, network);
     peer_facts_unref(facts);
 }
 
@@ -138,7 +139,7 @@ static void refused_ended(void *context, enum pump_reason reason UNUSED)
 {
     struct refused *refused = context;
     struct websocket_front *front = refused->front;
-    give_back(front, refused->facts);
+    give_back(front, refused->facts, refused->network);
     link_remove(&refused->link);
     free(refused);
     websocket_front_gone(front);
@@ -170,10 +171,10 @@ void websocket_answer_refuse(struct websocket_front *front, const struct upgrade
     struct refused *refused = malloc(sizeof(*refused));
     if (!refused) {
         close(upgrade->arrival.fd);
-        give_back(front, upgrade->arrival.facts);
+        give_back(front, upgrade->arrival.facts, upgrade->arrival.network);
         return;
     }
-    *refused = (struct refused){.front = front, .facts = upgrade->arrival.facts};
+    *refused = (struct refused){.front = front, .facts = upgrade->arrival.facts, .network = upgrade->arrival.network};
     link_append(&front->refusals, &refused->link);
     front->connections++;
     if (send_refusal(front, upgrade, refused, answer) < 0)

@@ -36,7 +36,7 @@ static void unhold(struct websocket_connection *connection)
     text_done(&connection->message);
     duplex_abandon(&connection->duplex);
     duplex_done(&connection->duplex);
-    quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+    arrival_give_back(front->reactor, connection->network);
     free(connection);
     websocket_front_gone(front);
 }
@@ -404,6 +404,7 @@ static struct websocket_connection *make(struct websocket_front *front, const st
     link_init(&connection->touched);
     duplex_init(&connection->duplex, &ops, front->reactor, upgrade->arrival.listener, &upgrade->arrival.client,
                 upgrade->arrival.facts);
+    connection->network = upgrade->arrival.network;
     connection->duplex.spares = &front->spares;
     front->connections++;
     put(connection, &front->quiet);
@@ -468,7 +469,7 @@ void websocket_connection_open(struct websocket_front *front, const struct upgra
     int pair[2];
     if (!connection) {
         close(upgrade->arrival.fd);
-        quota_give(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS, 1);
+        arrival_give_back(front->reactor, upgrade->arrival.network);
         peer_facts_unref(upgrade->arrival.facts);
         return;
     }

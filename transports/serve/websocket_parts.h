@@ -49,12 +49,13 @@ struct websocket_waiting {
 struct websocket_connection {
     struct duplex duplex;
     struct websocket_front *front;
-    struct link place;   /* front->quiet, pinged or closing */
-    struct link touched; /* front->touched */
-    uint64_t place_ms;   /* when it came there */
-    struct lws *wsi;     /* NULL: not there yet, or gone */
-    struct pump *pump;   /* the same */
-    int inner_fd;        /* libwebsockets' */
+    struct counted *network; /* as in the arrival */
+    struct link place;       /* front->quiet, pinged or closing */
+    struct link touched;     /* front->touched */
+    uint64_t place_ms;       /* when it came there */
+    struct lws *wsi;         /* NULL: not there yet, or gone */
+    struct pump *pump;       /* the same */
+    int inner_fd;            /* libwebsockets' */
     struct websocket_gate gate;
     struct text message; /* the beginning of one that comes in parts */
     struct websocket_waiting *first, *last;

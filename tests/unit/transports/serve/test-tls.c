@@ -83,7 +83,8 @@ static void drop_library(struct bench *bench)
     *library = (struct library){.fd = -1, .got = TEXT(64 * MIB)};
 }
 
-static void on_accepted(void *context, int fd, const struct address *client, struct tls_facts *facts)
+static void on_accepted(void *context, int fd, const struct address *client, struct counted *network UNUSED,
+                        struct tls_facts *facts)
 {
     struct bench *bench = context;
     assert_int_equal(client->any.sa_family, AF_INET);
@@ -187,7 +188,7 @@ static int connect_edge(struct bench *bench)
     close(listener);
     fcntl(client, F_SETFL, O_NONBLOCK);
     assert_int_equal(quota_take(&bench->gateway->quotas, QUOTA_CONNECTIONS, 1), 0);
-    tls_edge_accepted(bench->edge, server, &address);
+    tls_edge_accepted(bench->edge, server, &address, NULL);
     return client;
 }
 

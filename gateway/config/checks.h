@@ -22,6 +22,12 @@ bool check_tool_pattern(struct span value, struct text *problem);
 bool check_variable(struct span value, struct text *problem);
 /* A host name, or one with "*" as its first label (RFC 9525, 6.3). */
 bool check_server_name(struct span value, struct text *problem);
+/* Of a rule: not empty, not too long. */
+bool check_pattern(struct span value, struct text *problem);
+/* RFC 6749, 3.3: visible ASCII without quotes and backslashes. */
+bool check_scope(struct span value, struct text *problem);
 
 /* What the members of a listener say together. Notes where its TLS stands. */
 void check_listener(const struct node *entry, void *record, const char *label, struct mistakes *mistakes);
+/* A rule that says nothing, or could never be for anybody. */
+void check_policy_rule(const struct node *entry, void *record, const char *label, struct mistakes *mistakes);

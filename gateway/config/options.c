@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "auth/identity.h"
 #include "gateway/config/checks.h"
 #include "gateway/config/nearest.h"
 #include "gateway/config/types.h"
@@ -31,6 +32,15 @@ static const struct option_choice tls_versions[] = {{"1.2", TLS_VERSION_1_2}, {"
 static const struct option_choice client_auths[] = {
     {"none", TLS_CLIENT_NONE}, {"request", TLS_CLIENT_REQUEST}, {"require", TLS_CLIENT_REQUIRE}, {0}};
 static const struct option_choice stdin_forms[] = {{"none", false}, {"json", true}, {0}};
+static const struct option_choice proof_names[] = {
+    {"anonymous", 1U << IDENTITY_ANONYMOUS},
+    {"local", 1U << IDENTITY_LOCAL},
+    {"certificate", 1U << IDENTITY_CERTIFICATE},
+    {"api_key", 1U << IDENTITY_API_KEY},
+    {"jwt", 1U << IDENTITY_JWT},
+    {"introspection", 1U << IDENTITY_INTROSPECTION},
+    {0},
+};
 static const struct option_choice output_forms[] = {{"text", false}, {"json", true}, {0}};
 
 #define ROW(record, row_path, row_type, field, row_default, low, high, row_flags, row_help, ...)                       \
@@ -65,7 +75,10 @@ static const struct option command_rows[] = {
 #define COMMAND(...) ROW(struct command_settings, __VA_ARGS__)
 #include "gateway/config/options.def"
 };
-
+static const struct option policy_rows[] = {
+#define POLICY(...) ROW(struct policy_rule_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
 static const struct option tool_limit_rows[] = {
 #define TOOL_LIMIT(...) ROW(struct tool_limit_settings, __VA_ARGS__)
 #include "gateway/config/options.def"
@@ -76,6 +89,7 @@ static const struct option tool_limit_rows[] = {
 #define MODULE_ROWS     module_rows
 #define COMMAND_ROWS    command_rows
 #define TOOL_LIMIT_ROWS tool_limit_rows
+#define POLICY_ROWS     policy_rows
 #define INNER_LIST(list_owner, record, list_path, list_name, rows_of, entry, array, count, most, list_help, ...)       \
     {.owner = (list_owner),                                                                                            \
      .path = (list_path),                                                                                              \

@@ -513,6 +513,11 @@ struct exchange *call_exchange(struct call *call)
     return call->task ? NULL : call->exchange;
 }
 
+const struct item *call_item(const struct call *call)
+{
+    return call->request.item;
+}
+
 struct identity *call_identity(const struct call *call)
 {
     return call->exchange->identity;

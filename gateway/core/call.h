@@ -45,6 +45,7 @@ void call_cancel(struct call *call, enum call_end why);
 /* ---- for bridge.c and task.c, on the reactor ---- */
 struct exchange *call_exchange(struct call *call); /* NULL once it is a task's */
 struct task *call_task(struct call *call);
+const struct item *call_item(const struct call *call);   /* borrowed */
 struct identity *call_identity(const struct call *call); /* who asked for it, borrowed; NULL: who showed nothing */
 /* The answers of a round are in: `inputs` (JSON object) and the handler's state for the next one, which begins. */
 void call_next_round(struct call *call, struct span inputs, struct span state);

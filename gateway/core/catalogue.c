@@ -235,6 +235,16 @@ int catalogue_match(const struct catalogue *catalogue, struct span uri, struct i
     return CATALOGUE_NONE;
 }
 
+int catalogue_resource(const struct catalogue *catalogue, struct span uri, struct item **ret_item,
+                       struct uri_match *ret_match)
+{
+    struct item *found = catalogue_find(catalogue, ITEM_RESOURCE, uri);
+    if (!found)
+        return catalogue_match(catalogue, uri, ret_item, ret_match);
+    *ret_item = found;
+    return 0;
+}
+
 size_t catalogue_count(const struct catalogue *catalogue, enum item_kind kind)
 {
     return catalogue->shelf[kind].rows;

@@ -106,6 +106,9 @@ struct item *catalogue_find(const struct catalogue *catalogue, enum item_kind ki
 enum { CATALOGUE_NONE = 1 };
 MUST_USE int catalogue_match(const struct catalogue *catalogue, struct span uri, struct item **ret_item,
                              struct uri_match *ret_match);
+/* The resource of that URI, or the template that matches it (only then *ret_match is set). 0 or CATALOGUE_NONE. */
+MUST_USE int catalogue_resource(const struct catalogue *catalogue, struct span uri, struct item **ret_item,
+                                struct uri_match *ret_match);
 /* The items of a kind in the order of their ordinals. */
 size_t catalogue_count(const struct catalogue *catalogue, enum item_kind kind);
 struct item *catalogue_at(const struct catalogue *catalogue, enum item_kind kind, size_t index);

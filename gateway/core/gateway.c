@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "auth/policy.h"
 #include "gateway/base/clock.h"
 #include "gateway/core/audit.h"
 #include "gateway/core/inbox.h"
@@ -287,10 +288,21 @@ static int change(struct gateway *gateway, struct settings_holder *settings, con
     return r == 0 ? announce(gateway, changed | announced) : r;
 }
 
+/* Another policy makes other lists for somebody; for whom is not looked into. */
+static unsigned changed_by_policy(struct gateway *gateway, const struct settings *next)
+{
+    struct snapshot *snapshot = gateway_snapshot(gateway);
+    const struct settings *now = snapshot->settings;
+    bool same = policy_same(now->policy, now->policies, next->policy, next->policies);
+    snapshot_unref(snapshot);
+    return same ? 0 : (1U << ITEM_KINDS) - 1;
+}
+
 int gateway_reconfigure(struct gateway *gateway, struct settings_holder *settings,
                         int (*edit)(struct catalogue_builder *builder, void *data), void *data)
 {
-    return change(gateway, settings, &(struct edit){edit, data}, 0);
+    return change(gateway, settings, &(struct edit){edit, data},
+                  changed_by_policy(gateway, settings_holder_get(settings)));
 }
 
 int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),

@@ -64,7 +64,8 @@ struct snapshot *gateway_snapshot(struct gateway *gateway);
    GATEWAY_NOT_ANNOUNCED, or -errno. Any thread. */
 MUST_USE int gateway_edit_catalogue(struct gateway *gateway, int (*edit)(struct catalogue_builder *builder, void *data),
                                     void *data, unsigned announced);
-/* A reload: the same with new settings (borrowed: the snapshots take their own references), in one step. */
+/* A reload: the same with new settings (borrowed: the snapshots take their own references), in one step. If their
+   policy is another, all lists are announced. */
 MUST_USE int gateway_reconfigure(struct gateway *gateway, struct settings_holder *settings,
                                  int (*edit)(struct catalogue_builder *builder, void *data), void *data);
 /* Applies limits from settings (start and reload). */

@@ -4,6 +4,7 @@
 
 #include "gateway/core/call.h"
 #include "gateway/core/methods.h"
+#include "gateway/core/permission.h"
 #include "gateway/core/result.h"
 #include "gateway/core/tool_limits.h"
 #include "gateway/mcp/json_tree.h"
@@ -108,6 +109,8 @@ void method_tools_call(struct exchange *exchange)
     if (exchange_refuse_members(exchange, members, ARRAY_SIZE(members), 1) || refuse_inputs(exchange))
         return;
     struct item *tool = catalogue_find(exchange->snapshot->catalogue, ITEM_TOOL, name);
+    if (permission_refuses(exchange, &tool, (struct span){0}))
+        return;
     if (!tool) {
         reply_unknown(exchange, ERROR_INVALID_PARAMS, "tool", name);
         return;
@@ -154,9 +157,11 @@ void method_resources_read(struct exchange *exchange)
     const struct uri_match *matched = NULL;
     if (exchange_refuse_members(exchange, members, ARRAY_SIZE(members), 1) || refuse_inputs(exchange))
         return;
-    struct item *item = catalogue_find(catalogue, ITEM_RESOURCE, uri);
-    if (!item && catalogue_match(catalogue, uri, &item, &match) == 0)
+    struct item *item = NULL;
+    if (catalogue_resource(catalogue, uri, &item, &match) == 0 && item->kind == ITEM_TEMPLATE)
         matched = &match;
+    if (permission_refuses(exchange, &item, uri))
+        return;
     if (!item)
         reply_no_resource(exchange, uri);
     else
@@ -193,6 +198,8 @@ void method_prompts_get(struct exchange *exchange)
     if (exchange_refuse_members(exchange, members, ARRAY_SIZE(members), 1) || refuse_inputs(exchange))
         return;
     struct item *prompt = catalogue_find(exchange->snapshot->catalogue, ITEM_PROMPT, name);
+    if (permission_refuses(exchange, &prompt, (struct span){0}))
+        return;
     if (!prompt)
         reply_unknown(exchange, ERROR_INVALID_PARAMS, "prompt", name);
     else if (!refuse_prompt_arguments(exchange, prompt, arguments))
@@ -252,6 +259,8 @@ static struct item *find_completed(const struct exchange *exchange, const struct
 static void complete(struct exchange *exchange, struct completion *completion)
 {
     struct item *item = find_completed(exchange, completion);
+    if (permission_refuses(exchange, &item, (struct span){0}))
+        return;
     if (!item)
         exchange_reply_error(exchange, ERROR_INVALID_PARAMS, "params.ref names no prompt and no resource template");
     else if (!(item->flags & ITEM_COMPLETES))

@@ -1,6 +1,7 @@
 /* The legacy era: initialize and sessions, and the small methods that exist only there (2024-11-05 … 2025-11-25). Runs
    on the exchange's reactor. */
 #include "gateway/core/methods.h"
+#include "gateway/core/permission.h"
 #include "gateway/core/result.h"
 #include "gateway/core/session.h"
 #include "gateway/mcp/capabilities.h"
@@ -22,11 +23,22 @@ static void refuse_version(struct exchange *exchange, struct span requested)
     exchange_reply_error_full(exchange, ERROR_UNSUPPORTED_VERSION, (struct span){0}, text_span(&data));
 }
 
+static void use_session(struct exchange *exchange)
+{
+    const struct settings *settings = exchange_settings(exchange);
+    unsigned listener = 0;
+    while (listener < settings->listeners && exchange->listener != &settings->listener[listener])
+        listener++;
+    session_used(exchange->session, listener < settings->listeners ? listener : SESSION_NO_LISTENER,
+                 exchange->identity);
+}
+
 static bool find_session(struct exchange *exchange)
 {
     if (!exchange->session && !span_absent(exchange->session_id))
         exchange->session = session_find(exchange_gateway(exchange), exchange->session_id, exchange->identity);
     if (exchange->session) {
+        use_session(exchange);
         exchange->revision = session_revision(exchange->session);
         exchange->capabilities = session_capabilities(exchange->session);
         return true;
@@ -98,6 +110,7 @@ static void welcome(struct exchange *exchange)
     struct text body = TEXT(SIZE_MAX);
     char *bytes = NULL;
     size_t size = 0;
+    use_session(exchange);
     add_initialize_result(&result, exchange, exchange->revision);
     result_add_response(&body, exchange->envelope.id, ERA_LEGACY, NULL, text_span(&result));
     if (result.error || text_take(&body, &bytes, &size) < 0) {
@@ -167,8 +180,14 @@ static bool refuse_uri(struct exchange *exchange)
 
 void method_subscribe(struct exchange *exchange)
 {
+    struct uri_match match;
+    struct item *item = NULL;
     if (refuse_uri(exchange))
         return;
+    if (catalogue_resource(exchange->snapshot->catalogue, exchange_text(exchange, MEMBER_URI), &item, &match) == 0 &&
+        permission_refuses(exchange, &item, exchange_text(exchange, MEMBER_URI)))
+        return;
+    /* What is hidden is taken as what does not exist is: nothing ever comes of it. */
     int r = session_subscribe(exchange->session, exchange_text(exchange, MEMBER_URI));
     if (r == QUOTA_REFUSED)
         exchange_refuse(exchange, QUOTA_SUBSCRIPTIONS, COUNTER_REFUSED_SUBSCRIPTION);

@@ -1,9 +1,15 @@
 /* tools/list, resources/list, resources/templates/list, prompts/list: pages of the catalogue, in the order of
    registration. Runs on the exchange's reactor. The definitions were written out when they were registered; a page is
    their concatenation. */
+#include <errno.h>
+
 #include "gateway/core/methods.h"
+#include "gateway/core/permission.h"
 #include "gateway/core/result.h"
+#include "gateway/core/seal.h"
 #include "gateway/mcp/cursor.h"
+
+enum { CURSOR_BYTES = 256, SEALED_CURSOR_MS = 24 * 3600 * 1000 };
 
 static const struct list_row {
     enum method method;
@@ -39,6 +45,41 @@ static size_t first_after(const struct catalogue *catalogue, enum item_kind kind
     return low;
 }
 
+/* An ordinal tells how many items there are that its reader does not see, so that with a policy it is sealed. */
+static void add_cursor(struct text *out, const struct exchange *exchange, const struct list_row *list, uint64_t ordinal)
+{
+    CLEANUP(text_done) struct text plain = TEXT(CURSOR_BYTES);
+    if (!exchange->snapshot->policy) {
+        cursor_add(out, list->cursor, ordinal);
+        return;
+    }
+    cursor_add(&plain, list->cursor, ordinal);
+    int result =
+        seal_add(exchange_gateway(exchange)->seal, exchange, SEALED_CURSOR_MS, SPAN(""), text_span(&plain), out);
+    if (result < 0)
+        out->error = result;
+}
+
+/* 0, CURSOR_INVALID or -ENOMEM. */
+static int read_cursor(const struct exchange *exchange, const struct list_row *list, struct span cursor,
+                       uint64_t *ret_ordinal)
+{
+    CLEANUP(text_done) struct text none = TEXT(0), plain = TEXT(CURSOR_BYTES);
+    if (!exchange->snapshot->policy)
+        return cursor_read(cursor, list->cursor, ret_ordinal);
+    if (cursor.size > CURSOR_BYTES)
+        return CURSOR_INVALID;
+    int result = seal_open(exchange_gateway(exchange)->seal, exchange, cursor, &none, &plain);
+    if (result == -ENOMEM)
+        return result;
+    return result == 0 ? cursor_read(text_span(&plain), list->cursor, ret_ordinal) : CURSOR_INVALID;
+}
+
+static bool is_seen(const struct permission *permission, const struct item *item)
+{
+    return !(item->flags & ITEM_UNLISTED) && (!permission->view.policy || permission_lists(permission, item));
+}
+
 static void add_page(struct text *out, const struct exchange *exchange, const struct list_row *list, uint64_t after)
 {
     const struct catalogue *catalogue = exchange->snapshot->catalogue;
@@ -47,10 +88,12 @@ static void add_page(struct text *out, const struct exchange *exchange, const st
     unsigned shown = 0;
     uint64_t last = 0;
     bool more = false;
+    struct permission permission;
+    permission_of(exchange, &permission);
     text_addf(out, "{\"%s\":[", list->member);
     for (size_t i = first_after(catalogue, list->kind, after); i < count && !more; i++) {
         const struct item *item = catalogue_at(catalogue, list->kind, i);
-        if (item->flags & ITEM_UNLISTED)
+        if (!is_seen(&permission, item))
             continue;
         if (shown == settings->page_size) {
             more = true;
@@ -64,11 +107,12 @@ static void add_page(struct text *out, const struct exchange *exchange, const st
     text_add_char(out, ']');
     if (more) {
         text_add_literal(out, ",\"nextCursor\":\"");
-        cursor_add(out, list->cursor, last);
+        add_cursor(out, exchange, list, last);
         text_add_char(out, '"');
     }
     if (exchange->era == ERA_MODERN)
-        text_addf(out, ",\"ttlMs\":%llu,\"cacheScope\":\"public\"", (unsigned long long)settings->list_ttl_ms);
+        text_addf(out, ",\"ttlMs\":%llu,\"cacheScope\":\"%s\"", (unsigned long long)settings->list_ttl_ms,
+                  permission.view.policy ? "private" : "public");
     text_add_char(out, '}');
 }
 
@@ -80,14 +124,16 @@ void method_list(struct exchange *exchange)
     uint64_t after = 0;
     if (exchange_refuse_members(exchange, members, ARRAY_SIZE(members), 0))
         return;
-    if (!span_absent(cursor) && cursor_read(cursor, list->cursor, &after) != 0) {
+    int result = span_absent(cursor) ? 0 : read_cursor(exchange, list, cursor, &after);
+    if (result == CURSOR_INVALID) {
         exchange_reply_error(exchange, ERROR_INVALID_PARAMS, "params.cursor is not one that this list gave");
         return;
     }
-    CLEANUP(text_done) struct text result = TEXT(SIZE_MAX);
-    add_page(&result, exchange, list, after);
-    if (result.error)
+    CLEANUP(text_done) struct text page = TEXT(SIZE_MAX);
+    if (result == 0)
+        add_page(&page, exchange, list, after);
+    if (result < 0 || page.error)
         exchange_reply_error(exchange, ERROR_INTERNAL, NULL);
     else
-        exchange_reply_result(exchange, RESULT_COMPLETE, text_span(&result));
+        exchange_reply_result(exchange, RESULT_COMPLETE, text_span(&page));
 }

@@ -7,6 +7,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/core/call.h"
+#include "gateway/core/permission.h"
 #include "gateway/core/session_priv.h"
 
 enum { STRIPES = 64, LOG_LEVEL_DEFAULT = 1 };
@@ -82,6 +83,7 @@ static struct session *session_make(struct gateway *gateway, enum revision revis
     session->revision = revision;
     session->capabilities = capabilities;
     session->owner = owner_of(identity);
+    session->listener = SESSION_NO_LISTENER;
     session->log_level = LOG_LEVEL_DEFAULT;
     session->used_ms = clock_now_ms();
     session->next_question = 1;
@@ -105,6 +107,7 @@ static void session_free(struct session *session)
 {
     drop_subscriptions(session);
     streams_done(session);
+    identity_unref(session->identity);
     pthread_mutex_destroy(&session->lock);
     free(session);
 }
@@ -159,6 +162,20 @@ void session_unref(struct session *session)
 {
     if (session && atomic_fetch_sub_explicit(&session->references, 1, memory_order_acq_rel) == 1)
         session_free(session);
+}
+
+void session_used(struct session *session, unsigned listener, struct identity *identity)
+{
+    struct identity *old = identity;
+    pthread_mutex_lock(&session->lock);
+    session->listener = listener;
+    if (session->identity != identity) {
+        old = session->identity;
+        session->identity = identity_ref(identity);
+    }
+    pthread_mutex_unlock(&session->lock);
+    if (old != identity)
+        identity_unref(old);
 }
 
 /* ---- its end ---- */
@@ -289,15 +306,26 @@ void session_unsubscribe(struct session *session, struct span uri)
     pthread_mutex_unlock(&session->lock);
 }
 
-static bool wants(struct session *session, struct span uri)
+/* With the lock held: whether the policy of now lets its owner know. */
+static bool may_know(const struct session *session, const struct snapshot *snapshot, struct span uri)
+{
+    struct permission permission;
+    const struct settings *settings = snapshot->settings;
+    bool known = session->listener < settings->listeners;
+    permission_now(snapshot, known ? &settings->listener[session->listener] : NULL, session->identity, &permission);
+    return permission_tells(&permission, uri);
+}
+
+static bool wants(struct session *session, const struct snapshot *snapshot, struct span uri)
 {
     struct subscription *subscription = NULL;
     if (span_absent(uri))
         return true;
     pthread_mutex_lock(&session->lock);
     HASH_FIND(hh, session->subscriptions, uri.at, uri.size, subscription);
+    bool wanted = subscription && may_know(session, snapshot, uri);
     pthread_mutex_unlock(&session->lock);
-    return subscription != NULL;
+    return wanted;
 }
 
 /* Locks go stripe, then session, never the other way round. */
@@ -308,7 +336,7 @@ void session_table_notify(struct gateway *gateway, struct span uri, struct span 
         struct stripe *stripe = &gateway->sessions->stripe[i];
         pthread_mutex_lock(&stripe->lock);
         for (struct session *session = stripe->sessions; session; session = session->hh.next)
-            if (wants(session, uri))
+            if (wants(session, snapshot, uri))
                 session_notify(session, snapshot->settings, message);
         pthread_mutex_unlock(&stripe->lock);
     }

@@ -19,8 +19,11 @@ void session_table_free(struct session_table *table);
 
 /* Charges QUOTA_SESSIONS. It is the identity's from then on (NULL: of those who showed nothing). 0 with a reference,
    QUOTA_REFUSED, or -errno. */
+enum { SESSION_NO_LISTENER = ~0U };
 MUST_USE int session_open(struct gateway *gateway, enum revision revision, unsigned capabilities,
                           const struct identity *identity, struct session **ret_session);
+/* Where it was opened, and as whom its owner comes now: what it may be told of is judged by these. */
+void session_used(struct session *session, unsigned listener, struct identity *identity);
 /* With a reference, and its idle time begins anew; NULL if there is none, or none of this identity's. */
 struct session *session_find(struct gateway *gateway, struct span id, const struct identity *identity);
 struct session *session_ref(struct session *session);

@@ -50,12 +50,14 @@ struct session {
     enum revision revision;
     unsigned capabilities;
     struct owner owner;
+    unsigned listener; /* where it was opened; SESSION_NO_LISTENER: at none */
     _Atomic unsigned log_level;
     _Atomic uint64_t used_ms; /* monotonic */
     _Atomic unsigned busy;    /* outlets and calls: a session that is listened to or at work is not idle */
     _Atomic bool closed;
 
-    pthread_mutex_t lock; /* for all that follows; never held while a front or a provider runs */
+    pthread_mutex_t lock;      /* for all that follows; never held while a front or a provider runs */
+    struct identity *identity; /* counted: its owner as he last came; a newer token may have other scopes */
     struct link streams;
     struct stream standing;
     uint64_t next_stream;

@@ -1,6 +1,7 @@
 /* The settings of one configuration: a plain record, filled by gateway/config from options.def, immutable once it is
    part of a snapshot. Sizes are bytes, durations milliseconds. */
 #pragma once
+#include "auth/policy_settings.h"
 #include "gateway/base/address.h"
 #include "gateway/base/log.h"
 #include "gateway/base/place.h"
@@ -154,4 +155,6 @@ struct settings {
     size_t modules;
     struct command_settings *command;
     size_t commands;
+    struct policy_rule_settings *policy;
+    size_t policies; /* 0: everything is allowed */
 };

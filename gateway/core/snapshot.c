@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "auth/policy.h"
+
 struct settings_holder {
     _Atomic unsigned references;
     struct settings *settings;
+    struct policy *policy; /* borrows from the settings */
     void (*release)(struct settings *settings);
 };
 
@@ -29,6 +32,11 @@ int settings_holder_new(struct settings *settings, void (*release)(struct settin
     if (!holder)
         return -ENOMEM;
     *holder = (struct settings_holder){.references = 1, .settings = settings, .release = release};
+    int result = settings->policies ? policy_new(settings->policy, settings->policies, &holder->policy) : 0;
+    if (result < 0) {
+        free(holder);
+        return result;
+    }
     *ret_holder = holder;
     return 0;
 }
@@ -43,6 +51,7 @@ void settings_holder_unref(struct settings_holder *holder)
 {
     if (!holder || atomic_fetch_sub_explicit(&holder->references, 1, memory_order_acq_rel) != 1)
         return;
+    policy_free(holder->policy);
     if (holder->release)
         holder->release(holder->settings);
     free(holder);
@@ -59,7 +68,7 @@ int snapshot_new(struct settings_holder *settings, struct catalogue *catalogue, 
     if (!snapshot)
         return -ENOMEM;
     *snapshot = (struct snapshot_full){
-        .seen = {.settings = settings->settings, .catalogue = catalogue},
+        .seen = {.settings = settings->settings, .catalogue = catalogue, .policy = settings->policy},
         .references = 1,
         .holder = settings,
         .owned_catalogue = catalogue,

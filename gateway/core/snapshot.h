@@ -4,9 +4,12 @@
 #include "gateway/core/catalogue.h"
 #include "gateway/core/settings.h"
 
+struct policy;
+
 struct snapshot {
     const struct settings *settings;
     const struct catalogue *catalogue;
+    const struct policy *policy; /* of the settings; NULL: everything is allowed */
 };
 
 /* Takes both references: the settings (with settings_free from whoever made them) and the catalogue. 0 or -ENOMEM; then
@@ -17,7 +20,8 @@ MUST_USE int snapshot_new(struct settings_holder *settings, struct catalogue *ca
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
 
-/* Settings outlive every snapshot that shows them: counted, too. `release` frees them. */
+/* Settings outlive every snapshot that shows them: counted, too. `release` frees them. Their policy is compiled here. 0
+   or -ENOMEM; then they are still the caller's. */
 MUST_USE int settings_holder_new(struct settings *settings, void (*release)(struct settings *settings),
                                  struct settings_holder **ret_holder);
 struct settings_holder *settings_holder_ref(struct settings_holder *holder);

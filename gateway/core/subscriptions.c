@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "gateway/core/permission.h"
 #include "gateway/core/result.h"
 #include "gateway/core/session.h"
 #include "gateway/mcp/json.h"
@@ -225,6 +226,15 @@ static bool watches(const struct listen *listen, struct span uri)
     return false;
 }
 
+/* By the policy of now, which may be another than when it began to listen. */
+static bool may_know(const struct listen *listen, struct span uri)
+{
+    struct permission permission;
+    const struct exchange *exchange = listen->exchange;
+    permission_now(reactor_snapshot(exchange->reactor), exchange->listener, exchange->identity, &permission);
+    return permission_tells(&permission, uri);
+}
+
 static void add_notification(struct text *out, const char *method, const struct exchange *exchange, struct span uri)
 {
     text_addf(out, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"", method);
@@ -257,7 +267,7 @@ static void tell_all(struct reactor *reactor, unsigned kinds, const char *method
         struct listen *listen = CONTAINER_OF(untold.next, struct listen, link);
         link_remove(&listen->link);
         link_append(list, &listen->link);
-        if (uri.size ? watches(listen, uri) : (listen->kinds & kinds) != 0)
+        if (uri.size ? watches(listen, uri) && may_know(listen, uri) : (listen->kinds & kinds) != 0)
             tell(listen, method, uri);
     }
 }

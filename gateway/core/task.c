@@ -11,6 +11,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/random.h"
 #include "gateway/core/owner.h"
+#include "gateway/core/permission.h"
 #include "gateway/core/result.h"
 #include "gateway/mcp/json.h"
 
@@ -28,6 +29,7 @@ struct task {
     _Atomic unsigned references;
     struct gateway *gateway;
     struct owner owner;
+    char *tool;        /* its name: who may not call it may not ask for its outcome */
     struct call *call; /* counted; NULL once it has ended */
     enum task_status status;
     uint64_t created_ms, updated_ms; /* wall */
@@ -57,6 +59,7 @@ static void task_free(struct task *task)
     call_unref(task->call);
     text_done(&task->outcome);
     text_done(&task->requests);
+    free(task->tool);
     free(task);
 }
 
@@ -94,6 +97,11 @@ static struct task *make(struct gateway *gateway, struct call *call, uint64_t tt
     task->requests = TEXT(BRIDGE_MAX_INPUT_BYTES);
     task->call = call_ref(call);
     task->owner = owner_of(call_identity(call));
+    task->tool = span_copy(span_of(call_item(call)->key));
+    if (!task->tool) {
+        task_free(task);
+        return NULL;
+    }
     return task;
 }
 
@@ -337,9 +345,14 @@ static struct task *requested(struct exchange *exchange)
     if (exchange_refuse_members(exchange, members, ARRAY_SIZE(members), 1))
         return NULL;
     struct task *task = find(exchange_gateway(exchange), exchange_text(exchange, MEMBER_TASK_ID), exchange->identity);
-    if (!task)
+    int hidden =
+        task ? permission_check(exchange, ITEM_TOOL, span_of(task->tool), (struct span){0}) : PERMISSION_HIDDEN;
+    if (hidden == 0)
+        return task;
+    if (hidden == PERMISSION_HIDDEN)
         exchange_reply_error(exchange, ERROR_INVALID_PARAMS, "There is no such task, or its time to live is over");
-    return task;
+    task_unref(task);
+    return NULL;
 }
 
 void task_get(struct exchange *exchange)

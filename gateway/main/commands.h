@@ -20,6 +20,7 @@ const struct command *commands_table(size_t *ret_count);
 
 int serve_command(int argc, char **argv);
 int check_command(int argc, char **argv);
+int explain_command(int argc, char **argv);
 int options_command(int argc, char **argv);
 int health_command(int argc, char **argv);
 int completion_command(int argc, char **argv);

@@ -20,6 +20,12 @@ static const struct command commands[] = {
      "--stdio serves one client on standard input and output; no address then but those of --listen",
      serve_command},
     {"check", "FILE", "say every mistake of a configuration, with its place", check_command},
+    {"explain", "FILE CALLER... WHAT [--endpoint PATH]",
+     "say whether the policy of a configuration lets somebody see and use something, by which rule, and why\n"
+     "CALLER: --key NAME, or --subject S, --issuer I, --proof P; --scope S, again for each; none: anonymous\n"
+     "WHAT: --tool NAME, --resource URI, --template TEXT or --prompt NAME\n"
+     "exit status: 0 allowed, 1 denied, 2 wrong usage or configuration",
+     explain_command},
     {"options", "[--schema | --manual]",
      "list every option: type, bounds, default, environment variable\n"
      "--schema: as a JSON Schema of the file, for editors; --manual: as the manual page weir.yaml(5)",

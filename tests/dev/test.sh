@@ -28,6 +28,13 @@ need_edge() {
     need_prometheus
 }
 
+# Balancers, and what reads and judges their files, for tests/deploy.
+need_deploy() {
+    need_packages curl haproxy openssl python3-yaml
+    need_nginx
+    need_prometheus
+}
+
 # A clean root to install the package into, and systemd's judge of its unit.
 need_package() {
     need_packages mmdebstrap systemd
@@ -102,6 +109,7 @@ cmd_test() {
     (need_conformance) || say "the conformance suite cannot be installed: it will be skipped"
     (need_edge) || say "the tools of tests/edge cannot be installed: their tests will be skipped"
     (need_package) || say "mmdebstrap cannot be installed: the package will not be tried on a clean root"
+    (need_deploy) || say "the balancers cannot be installed: what runs behind them will be skipped"
     (need_image) || say "buildah and podman cannot be installed: the image will be skipped"
     (need_interop) || say "the interop clients cannot be installed: they will be skipped"
     use_node

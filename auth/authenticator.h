@@ -74,14 +74,34 @@ MUST_USE int authenticator_verify(struct authenticator *authenticator, const str
 /* The waiter's owner goes away first. True: done() will not be called. False: it has been called, or is about to be. */
 bool authenticator_forget(struct authenticator *authenticator, struct authenticator_waiter *waiter);
 
+/* ---- for configuration ---- */
+
+/* Whether keys or introspection may be fetched from there: https, http on loopback, file:PATH (keys only). 0, -EINVAL
+   or -ENOMEM. */
+MUST_USE int authenticator_check_url(struct span url, bool may_be_file);
+/* A name of RFC 7518 or 8037 that is verified here: "RS256" … "EdDSA". 0 or -EINVAL. */
+MUST_USE int authenticator_check_algorithm(struct span name);
+
 /* ---- for /metrics and /status ---- */
 
 struct authenticator_counts {
     uint64_t cached;          /* credentials that are remembered now */
-    uint64_t found;           /* find(): was known */
-    uint64_t missed;          /* find(): was not */
+    uint64_t found;           /* looks into the table that found somebody */
+    uint64_t missed;          /* and that did not */
     uint64_t evicted;         /* verified credentials that made room for others */
     uint64_t fetched, failed; /* of keys and introspection */
     uint64_t full;            /* questions that were refused, because too many were open (UNAVAILABLE) */
 };
 void authenticator_read_counts(struct authenticator *authenticator, struct authenticator_counts *ret_counts);
+
+struct authenticator_issuer {
+    const char *issuer;      /* borrowed of the authenticator */
+    bool introspected;       /* asked about each token; else its keys are fetched */
+    size_t keys;             /* usable ones */
+    uint64_t good_wall_ms;   /* last answer that was good; 0: never */
+    uint64_t failed_wall_ms; /* last one that was not, or did not come; 0: never */
+    char error[96];          /* what was wrong then; "": nothing since the last good one */
+};
+/* False: there are no more than `index` issuers. */
+bool authenticator_read_issuer(struct authenticator *authenticator, size_t index,
+                               struct authenticator_issuer *ret_issuer);

@@ -102,6 +102,26 @@ int identity_new(const struct identity_facts *facts, struct identity **ret_ident
     return 0;
 }
 
+int identity_at(const struct identity *identity, const struct address *address, struct identity **ret_identity)
+{
+    struct span *scope = calloc(MAX(identity->scopes, (size_t)1), sizeof(*scope));
+    if (!scope)
+        return -ENOMEM;
+    for (size_t i = 0; i < identity->scopes; i++)
+        scope[i] = span_of(identity->scope[i]);
+    int result = identity_new(&(struct identity_facts){.proof = identity->proof,
+                                                       .subject = span_of(identity->subject),
+                                                       .issuer = span_of(identity->issuer),
+                                                       .client_id = span_of(identity->client_id),
+                                                       .scope = scope,
+                                                       .scopes = identity->scopes,
+                                                       .address = address,
+                                                       .expires_wall_ms = identity->expires_wall_ms},
+                              ret_identity);
+    free(scope);
+    return result;
+}
+
 struct identity *identity_ref(struct identity *identity)
 {
     if (identity)

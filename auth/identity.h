@@ -43,6 +43,9 @@ struct identity_facts {
 
 /* One reference. 0 or -ENOMEM. */
 MUST_USE int identity_new(const struct identity_facts *facts, struct identity **ret_identity);
+/* The same one, but for the address. 0 or -ENOMEM. */
+MUST_USE int identity_at(const struct identity *identity, const struct address *address,
+                         struct identity **ret_identity);
 struct identity *identity_ref(struct identity *identity); /* NULL is fine */
 void identity_unref(struct identity *identity);           /* NULL is fine */
 bool identity_has_scope(const struct identity *identity, struct span scope);

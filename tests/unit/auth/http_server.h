@@ -22,7 +22,7 @@ enum { HTTP_SERVER_MAX_BYTES = 1024 * 1024, HTTP_SERVER_PATIENCE_S = 60 };
 struct http_server {
     pthread_t thread;
     int listener;
-    unsigned short port;
+    char url[64];
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool held, stopping;
@@ -90,7 +90,7 @@ static inline void http_server_start(struct http_server *server)
     assert_int_equal(bind(server->listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(server->listener, 64), 0);
     assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &size), 0);
-    server->port = ntohs(address.sin_port);
+    (void)snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%u/x", ntohs(address.sin_port));
     assert_int_equal(pthread_create(&server->thread, NULL, http_server_run, server), 0);
 }
 
@@ -109,12 +109,10 @@ static inline void http_server_stop(struct http_server *server)
     pthread_mutex_destroy(&server->lock);
 }
 
-/* "http://127.0.0.1:PORT/x" in a buffer of its own. */
+/* "http://127.0.0.1:PORT/x", as long as the server is there. */
 static inline const char *http_server_url(const struct http_server *server)
 {
-    static char url[64];
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/x", server->port);
-    return url;
+    return server->url;
 }
 
 static inline void http_server_answer_raw(struct http_server *server, struct span bytes)

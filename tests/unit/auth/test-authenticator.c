@@ -281,7 +281,8 @@ static void test_refused_tokens(void **state UNUSED)
             fail_msg("%s %s: %s", rows[i].header, rows[i].claims, got);
     }
     tokens_usual(&token, TOKENS_P256, "ES256", CLAIMS(""));
-    token.at[token.size - 10] ^= 1;
+    char *byte = &token.at[token.size - 10];
+    *byte = *byte == 'A' ? 'B' : 'A';
     struct credentials tampered = bearer(token.at);
     assert_string_equal(outcome(&tampered), "refused: wrong signature");
     assert_false(is_known(&tampered));
@@ -379,11 +380,11 @@ static void test_introspection(void **state UNUSED)
     http_server_answer(&answers, "200 OK", SPAN(ASKED_ANSWER));
     /* One in the form of a JWT that names the issuer, however it is signed. */
     shown = bearer(tokens_make(&token, "{\"alg\":\"HS256\"}", "{\"iss\":\"" ASKED "\"}", NULL, NULL));
-    token.at[token.size] = '\0';
-    (void)strcat(field, "AA");
+    size_t size = strlen(field);
+    (void)snprintf(field + size, sizeof(field) - size, "AA");
     shown.authorization = span_of(field);
     assert_string_equal(outcome(&shown), "bob");
-    assert_int_equal(http_server_requests(&keys), 1);
+    assert_in_range(http_server_requests(&keys), 0, 1); /* at the beginning, if that has happened yet */
 }
 
 /* ---- waiting ---- */

@@ -26,6 +26,14 @@ bool check_server_name(struct span value, struct text *problem);
 bool check_pattern(struct span value, struct text *problem);
 /* RFC 6749, 3.3: visible ASCII without quotes and backslashes. */
 bool check_scope(struct span value, struct text *problem);
+/* An http or https URL without query, fragment or user: how clients name a resource (RFC 8707, 2; RFC 9728, 1.2). */
+bool check_resource(struct span value, struct text *problem);
+/* 64 hexadecimal digits. Its sentence does not show the value: it may be the key itself. */
+bool check_sha256(struct span value, struct text *problem);
+
+/* What the options of authentication say together, and with the listeners. 0 or -ENOMEM. */
+struct settings;
+MUST_USE int check_auth(const struct node *root, const struct settings *settings, struct mistakes *mistakes);
 
 /* What the members of a listener say together. Notes where its TLS stands. */
 void check_listener(const struct node *entry, void *record, const char *label, struct mistakes *mistakes);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gateway/config/apply.h"
+#include "gateway/config/checks.h"
 #include "gateway/config/file.h"
 #include "gateway/config/types.h"
 
@@ -210,8 +211,10 @@ static int fill(struct span yaml, const char *directory, char *const *environmen
         result = apply_environment(environment, directory, settings, mistakes);
     if (result == 0)
         result = complete_listeners(settings, arguments, mistakes);
-    if (result == 0)
+    if (result == 0) {
         check_addresses(settings, mistakes);
+        result = check_auth(document ? document_root(document) : NULL, settings, mistakes);
+    }
     return result;
 }
 

@@ -10,7 +10,7 @@
 #include "gateway/config/nearest.h"
 #include "gateway/config/types.h"
 
-enum { SECOND = 1000, HOUR = 3600 * 1000, DAY = 24 * 3600 * 1000 };
+enum { SECOND = 1000, MINUTE = 60 * 1000, HOUR = 3600 * 1000, DAY = 24 * 3600 * 1000 };
 #define MONTH    (30ull * DAY)
 #define REQUIRED OPTION_REQUIRED
 #define RESTART  OPTION_RESTART
@@ -59,6 +59,10 @@ static const struct option top_rows[] = {
 #define OPTION(...) ROW(struct settings, __VA_ARGS__)
 #include "gateway/config/options.def"
 };
+static const struct option api_key_rows[] = {
+#define API_KEY(...) ROW(struct api_key_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
 static const struct option listener_rows[] = {
 #define LISTENER(...) ROW(struct listener_settings, __VA_ARGS__)
 #include "gateway/config/options.def"
@@ -84,6 +88,7 @@ static const struct option tool_limit_rows[] = {
 #include "gateway/config/options.def"
 };
 
+#define API_KEY_ROWS    api_key_rows
 #define LISTENER_ROWS   listener_rows
 #define SNI_ROWS        sni_rows
 #define MODULE_ROWS     module_rows

@@ -256,24 +256,29 @@ static void reply_error(struct exchange *exchange, struct reply *reply, int code
     reply_text(exchange, reply, &body, outcome);
 }
 
-void exchange_reply_error_full(struct exchange *exchange, enum error_name error, struct span message, struct span data)
+static void reply_row(struct exchange *exchange, enum error_name error, struct span message, struct span data,
+                      const struct exchange_refusal *refusal)
 {
     const struct error_row *row = error_row(error);
     exchange->error = row->label;
-    struct reply reply = {.status = row->status[exchange->era]};
-    if (reply.status == 503)
+    struct reply reply = {.status = row->status[exchange->era],
+                          .retry_after_s = refusal->retry_after_s,
+                          .authenticate = refusal->authenticate};
+    if (reply.status == 503 && reply.retry_after_s == 0)
         reply.retry_after_s = RETRY_AFTER_S;
     enum outcome outcome = reply.status == 200 || reply.status == 504 ? OUTCOME_ERROR : OUTCOME_REFUSED;
     reply_error(exchange, &reply, row->code[exchange->era], message.size ? message : span_of(row->text), data, outcome);
 }
 
-void exchange_reply_refusal(struct exchange *exchange, enum error_name error, const char *message,
-                            const struct exchange_refusal *more)
+void exchange_reply_error_full(struct exchange *exchange, enum error_name error, struct span message, struct span data)
 {
-    const struct error_row *row = error_row(error);
-    struct reply reply = {.status = row->status[exchange->era], .retry_after_s = more->retry_after_s};
-    reply_error(exchange, &reply, row->code[exchange->era], span_of(message ? message : row->text), (struct span){0},
-                OUTCOME_REFUSED);
+    reply_row(exchange, error, message, data, &(struct exchange_refusal){0});
+}
+
+void exchange_reply_refusal(struct exchange *exchange, enum error_name error, const char *message,
+                            const struct exchange_refusal *refusal)
+{
+    reply_row(exchange, error, span_of(message), (struct span){0}, refusal);
 }
 
 void exchange_reply_error(struct exchange *exchange, enum error_name error, const char *message)

@@ -12,7 +12,8 @@ void exchange_reply_result(struct exchange *exchange, const char *result_type, s
 void exchange_reply_error_full(struct exchange *exchange, enum error_name error, struct span message, struct span data);
 /* A refusal, with what its answer says beyond the body. `message` NULL: the row's text. */
 struct exchange_refusal {
-    unsigned retry_after_s; /* 0: no Retry-After */
+    unsigned retry_after_s;   /* 0: as the status has it */
+    const char *authenticate; /* WWW-Authenticate; NULL: none */
 };
 void exchange_reply_refusal(struct exchange *exchange, enum error_name error, const char *message,
                             const struct exchange_refusal *more);

@@ -30,10 +30,11 @@ struct reply {
     int status; /* HTTP; other fronts look at the body only */
     char *body; /* malloc'd, taken by the front; NULL: none (202, or a stream that just ends) */
     size_t size;
-    struct span event_id;   /* on a stream: the SSE id of this last event; absent: none */
-    const char *session_id; /* a session was made: Mcp-Session-Id; borrowed for the call */
-    unsigned retry_after_s; /* 0: no Retry-After */
-    const char *allow;      /* Allow, with 405; NULL: none */
+    struct span event_id;     /* on a stream: the SSE id of this last event; absent: none */
+    const char *session_id;   /* a session was made: Mcp-Session-Id; borrowed for the call */
+    unsigned retry_after_s;   /* 0: no Retry-After */
+    const char *allow;        /* Allow, with 405; NULL: none */
+    const char *authenticate; /* WWW-Authenticate, with 401 and 403; borrowed for the call; NULL: none */
 };
 
 /* An event of a stream before its end. */
@@ -77,7 +78,7 @@ struct exchange {
     const struct listener_settings *listener; /* of snapshot */
     struct address client;                    /* behind trusted proxies: whom they speak for */
     const struct peer_facts *facts;           /* of its connection; the front keeps it until release; NULL: none */
-    struct identity *identity;                /* who calls, counted, given up at release; NULL: nobody asked */
+    struct identity *identity;                /* who calls (guard.h), counted; NULL: somebody who showed nothing */
     struct span message; /* what came, one JSON-RPC message or a batch; must stay as it is until release */
     struct span
         session_id; /* Mcp-Session-Id; absent: none came. With connection_session the front sets `session` instead. */

@@ -9,6 +9,7 @@
 #include "auth/policy.h"
 #include "gateway/base/clock.h"
 #include "gateway/core/audit.h"
+#include "gateway/core/guard.h"
 #include "gateway/core/inbox.h"
 #include "gateway/core/seal.h"
 #include "gateway/core/session.h"
@@ -179,7 +180,11 @@ struct new_snapshot {
 static void adopt(struct reactor_post *post)
 {
     struct new_snapshot *new_snapshot = CONTAINER_OF(post, struct new_snapshot, post);
+    const struct guard *before = reactor_snapshot(new_snapshot->reactor)->guard;
+    bool other_guard = before != new_snapshot->snapshot->guard; /* both are alive */
     reactor_set_snapshot(new_snapshot->reactor, new_snapshot->snapshot);
+    if (other_guard)
+        guard_recheck(new_snapshot->reactor);
     free(new_snapshot);
 }
 

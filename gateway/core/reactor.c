@@ -18,6 +18,7 @@ struct reactor {
     struct link listeners;
     struct link exchanges;
     struct link calls;
+    struct link passes;
     pthread_t thread;
     bool started;
     _Atomic bool stopping;
@@ -65,6 +66,7 @@ int reactor_new(struct gateway *gateway, unsigned index, struct reactor **ret_re
     link_init(&reactor->listeners);
     link_init(&reactor->exchanges);
     link_init(&reactor->calls);
+    link_init(&reactor->passes);
     int r = uv_loop_init(&reactor->loop);
     if (r < 0) {
         free(reactor);
@@ -210,4 +212,9 @@ struct link *reactor_exchanges(struct reactor *reactor)
 struct link *reactor_calls(struct reactor *reactor)
 {
     return &reactor->calls;
+}
+
+struct link *reactor_passes(struct reactor *reactor)
+{
+    return &reactor->passes;
 }

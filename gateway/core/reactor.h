@@ -89,5 +89,7 @@ static inline void link_move(struct link *to, struct link *from)
 struct link *reactor_listeners(struct reactor *reactor);
 /* Exchanges that have not ended (gateway/core/exchange.c); for the drain. */
 struct link *reactor_exchanges(struct reactor *reactor);
+/* Connections and streams that the guard has let in (gateway/core/guard_pass.c). */
+struct link *reactor_passes(struct reactor *reactor);
 /* Calls that have not ended (gateway/core/call.c), those of tasks too; for the drain. */
 struct link *reactor_calls(struct reactor *reactor);

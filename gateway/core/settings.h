@@ -2,6 +2,7 @@
    part of a snapshot. Sizes are bytes, durations milliseconds. */
 #pragma once
 #include "auth/policy_settings.h"
+#include "auth/settings.h"
 #include "gateway/base/address.h"
 #include "gateway/base/log.h"
 #include "gateway/base/place.h"
@@ -145,6 +146,12 @@ struct settings {
         unsigned ipv4_prefix, ipv6_prefix; /* bits of an address that are one network, to all limits by address */
         uint64_t max_buckets;              /* networks and callers whose rate is remembered, per table */
     } limits;
+    struct auth_settings auth;
+    struct {
+        char *url;               /* of this gateway, as clients know it; NULL: the audience of its issuers */
+        char *name;              /* for people; NULL: none */
+        struct name_list scopes; /* that clients are told to ask for */
+    } resource;                  /* what is protected (RFC 9728) */
     char *state_key; /* secret that seals requestState, shared by gateways behind one balancer; NULL: random per process
                       */
     unsigned page_size;

@@ -5,11 +5,13 @@
 #include <stdatomic.h>
 
 #include "auth/policy.h"
+#include "gateway/core/guard.h"
 
 struct settings_holder {
     _Atomic unsigned references;
     struct settings *settings;
     struct policy *policy; /* borrows from the settings */
+    struct guard *guard;   /* counted */
     void (*release)(struct settings *settings);
 };
 
@@ -52,6 +54,7 @@ void settings_holder_unref(struct settings_holder *holder)
     if (!holder || atomic_fetch_sub_explicit(&holder->references, 1, memory_order_acq_rel) != 1)
         return;
     policy_free(holder->policy);
+    guard_unref(holder->guard);
     if (holder->release)
         holder->release(holder->settings);
     free(holder);
@@ -62,13 +65,26 @@ const struct settings *settings_holder_get(const struct settings_holder *holder)
     return holder->settings;
 }
 
+void settings_holder_set_guard(struct settings_holder *holder, struct guard *guard)
+{
+    holder->guard = guard;
+}
+
+struct guard *settings_holder_guard(const struct settings_holder *holder)
+{
+    return holder->guard;
+}
+
 int snapshot_new(struct settings_holder *settings, struct catalogue *catalogue, struct snapshot **ret_snapshot)
 {
     struct snapshot_full *snapshot = malloc(sizeof(*snapshot));
     if (!snapshot)
         return -ENOMEM;
     *snapshot = (struct snapshot_full){
-        .seen = {.settings = settings->settings, .catalogue = catalogue, .policy = settings->policy},
+        .seen = {.settings = settings->settings,
+                 .guard = settings->guard,
+                 .catalogue = catalogue,
+                 .policy = settings->policy},
         .references = 1,
         .holder = settings,
         .owned_catalogue = catalogue,

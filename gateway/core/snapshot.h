@@ -5,9 +5,11 @@
 #include "gateway/core/settings.h"
 
 struct policy;
+struct guard;
 
 struct snapshot {
     const struct settings *settings;
+    struct guard *guard; /* of the settings (guard.h); NULL: nobody is asked who they are */
     const struct catalogue *catalogue;
     const struct policy *policy; /* of the settings; NULL: everything is allowed */
 };
@@ -27,6 +29,9 @@ MUST_USE int settings_holder_new(struct settings *settings, void (*release)(stru
 struct settings_holder *settings_holder_ref(struct settings_holder *holder);
 void settings_holder_unref(struct settings_holder *holder);
 const struct settings *settings_holder_get(const struct settings_holder *holder);
+/* The guard that goes with them, before they are part of a snapshot. Takes the reference. */
+void settings_holder_set_guard(struct settings_holder *holder, struct guard *guard);
+struct guard *settings_holder_guard(const struct settings_holder *holder); /* borrowed; NULL: none */
 /* Borrowed from the snapshot, for making its successor. */
 struct settings_holder *snapshot_settings(struct snapshot *snapshot);
 struct catalogue *snapshot_catalogue(struct snapshot *snapshot);

@@ -41,6 +41,8 @@ static int reload(struct server *server, struct text *problem)
     if (result == 0)
         result = config_can_replace(server_settings(server), settings_holder_get(next), problem);
     if (result == 0)
+        result = server_make_guard(next, server->settings);
+    if (result == 0)
         result = replace_or_say_where(server, next, problem);
     if (result == 0) {
         settings_holder_unref(server->settings);

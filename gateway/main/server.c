@@ -54,6 +54,8 @@ static int start_settings(struct server *server)
         return result;
     const struct settings *settings = server_settings(server);
     result = certificates_check(server_config_name(server), settings, &server->problem);
+    if (result == 0)
+        result = server_make_guard(server->settings, NULL);
     if (result != 0) {
         settings_holder_unref(server->settings);
         return result;

@@ -37,5 +37,8 @@ void server_reload(struct server *server);
 /* The configuration of the arguments, held. 0, CONFIG_MISTAKES with lines in `problem`, or -ENOMEM. */
 MUST_USE int server_read_settings(const struct server_arguments *arguments, struct settings_holder **ret_settings,
                                   struct text *problem);
+/* Gives new settings their guard; from that of the running ones (NULL: none) it takes over what it knows of the same
+   issuers. 0 or -errno. */
+MUST_USE int server_make_guard(struct settings_holder *settings, const struct settings_holder *running);
 /* Says in the log what in these settings is legal but probably not meant. */
 void server_log_settings(const struct settings *settings);

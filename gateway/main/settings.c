@@ -1,6 +1,7 @@
 /* Settings as the server holds them: read, and judged aloud. Main thread. */
 #include <errno.h>
 
+#include "gateway/core/guard.h"
 #include "gateway/main/server_priv.h"
 
 int server_read_settings(const struct server_arguments *arguments, struct settings_holder **ret_settings,
@@ -13,6 +14,15 @@ int server_read_settings(const struct server_arguments *arguments, struct settin
     result = settings_holder_new(settings, config_free, ret_settings);
     if (result != 0)
         config_free(settings);
+    return result;
+}
+
+int server_make_guard(struct settings_holder *settings, const struct settings_holder *running)
+{
+    struct guard *guard = NULL;
+    int result = guard_new(settings_holder_get(settings), running ? settings_holder_guard(running) : NULL, &guard);
+    if (result == 0)
+        settings_holder_set_guard(settings, guard);
     return result;
 }
 

@@ -12,11 +12,11 @@ _META = {
 }
 
 
-def post(weir, method, params=None, name=None, seconds=30):
+def post(weir, method, params=None, name=None, seconds=30, fields=None):
     """A request of the 2026-07-28 revision: (HTTP status, the JSON-RPC message that answers it)."""
     body = {"jsonrpc": "2.0", "id": next(_ids), "method": method, "params": {**(params or {}), "_meta": _META}}
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-               "MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+               "MCP-Protocol-Version": MODERN, "Mcp-Method": method, **(fields or {})}
     if name:
         headers["Mcp-Name"] = name
     connection = http.client.HTTPConnection(weir.host, weir.port, timeout=seconds)

@@ -82,8 +82,9 @@ class Reply:
 class Session:
     """initialize, notifications/initialized; on leaving, DELETE."""
 
-    def __init__(self, weir, version="2025-11-25", capabilities=None):
+    def __init__(self, weir, version="2025-11-25", capabilities=None, fields=None):
         self.weir, self.version, self.id, self.ids = weir, version, None, itertools.count(1)
+        self.fields = fields or {}  # of every request
         params = {"protocolVersion": version, "capabilities": capabilities or {}, "clientInfo": {"name": "scenario", "version": "1"}}
         with self.send({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}) as reply:
             assert reply.status == 200, (reply.status, reply.json())
@@ -93,7 +94,7 @@ class Session:
         assert self.notify("notifications/initialized") == 202
 
     def headers(self, more=None):
-        fields = {"Content-Type": "application/json", "Accept": ACCEPT}
+        fields = {"Content-Type": "application/json", "Accept": ACCEPT, **self.fields}
         if self.id:
             fields |= {"Mcp-Session-Id": self.id, "MCP-Protocol-Version": self.version}
         return {name: value for name, value in {**fields, **(more or {})}.items() if value is not None}

@@ -305,7 +305,7 @@ class Browsers(unittest.TestCase):
             client.send(post(changes={"Origin": "https://app.example"}))
             status, found, _ = client.response()
             self.assertEqual((status, found["access-control-allow-origin"]), (200, "https://app.example"))
-            self.assertEqual(found["access-control-expose-headers"], "Mcp-Session-Id")
+            self.assertEqual(found["access-control-expose-headers"], "Mcp-Session-Id, Retry-After, WWW-Authenticate")
             client.send(post())
             self.assertNotIn("access-control-allow-origin", client.response()[1])
             client.send(post(changes={"Origin": "http://localhost"}))

@@ -116,6 +116,7 @@ static struct duplex_exchange *make(struct duplex *duplex, struct span message)
     link_append(&duplex->exchanges, &mine->link);
     mine->exchange.message = (struct span){mine->message, message.size};
     mine->exchange.client = duplex->client;
+    mine->exchange.identity = identity_ref(duplex->pass ? guard_pass_identity(duplex->pass) : duplex->identity);
     mine->exchange.facts = mine->facts;
     mine->exchange.connection = duplex;
     mine->exchange.session = duplex->session ? session_ref(duplex->session) : NULL;
@@ -188,6 +189,24 @@ void duplex_init(struct duplex *duplex, const struct duplex_ops *ops, struct rea
     link_init(&duplex->exchanges);
 }
 
+static void on_over(void *context, const char *why)
+{
+    struct duplex *duplex = context;
+    duplex->ops->shut_out(duplex, why);
+}
+
+int duplex_admit(struct duplex *duplex, const struct credentials *credentials, struct identity *identity)
+{
+    duplex->pass = guard_pass_new(duplex->reactor, &(struct guard_pass_facts){.front = duplex->ops->front.name,
+                                                                              .credentials = credentials,
+                                                                              .peer = duplex->facts,
+                                                                              .identity = identity,
+                                                                              .over = on_over,
+                                                                              .context = duplex});
+    identity_unref(identity);
+    return duplex->pass ? 0 : -ENOMEM;
+}
+
 void duplex_abandon(struct duplex *duplex)
 {
     struct duplex_exchange *standing = TAKE(duplex->standing);
@@ -210,5 +229,7 @@ void duplex_abandon(struct duplex *duplex)
 
 void duplex_done(struct duplex *duplex)
 {
+    guard_pass_end(TAKE(duplex->pass));
+    identity_unref(TAKE(duplex->identity));
     peer_facts_unref(TAKE(duplex->facts));
 }

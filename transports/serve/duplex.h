@@ -5,6 +5,7 @@
 #pragma once
 #include "gateway/core/front.h"
 #include "gateway/core/gateway.h"
+#include "gateway/core/guard.h"
 #include "gateway/core/peer_facts.h"
 
 enum { DUPLEX_MAX_OUTSTANDING = 256 /* requests of one connection under way: beyond, nothing more is read of it */ };
@@ -32,6 +33,8 @@ struct duplex_ops {
     void (*overtaxed)(struct duplex *duplex);
     /* Optional: an answer is about to be written. */
     void (*replying)(struct duplex *duplex, const struct exchange *exchange, const struct reply *reply);
+    /* The guard does not let it in any more: `why` is a static sentence. The connection has to end. */
+    void (*shut_out)(struct duplex *duplex, const char *why);
     /* Between these the connection stays, whatever happens to it. */
     void (*hold)(struct duplex *duplex);
     void (*unhold)(struct duplex *duplex);
@@ -42,6 +45,8 @@ struct duplex {
     struct reactor *reactor;
     struct duplex_spares *spares; /* borrowed; NULL: none */
     struct peer_facts *facts;     /* counted; NULL: nothing is known */
+    struct guard_pass *pass;      /* who it is, looked at again while it is open; NULL: */
+    struct identity *identity;    /* counted; NULL: somebody who showed nothing */
     unsigned listener;            /* index in the settings; SETTINGS_MAX_LISTENERS: none */
     unsigned outstanding;         /* exchanges that owe an answer */
     struct address client;
@@ -76,6 +81,8 @@ void duplex_release(struct exchange *exchange);
 /* `facts` is taken (NULL is fine). */
 void duplex_init(struct duplex *duplex, const struct duplex_ops *ops, struct reactor *reactor, unsigned listener,
                  const struct address *client, struct peer_facts *facts);
+/* Who it is: `identity` (taken, NULL is fine) came of these credentials, which are kept. 0 or -ENOMEM. */
+MUST_USE int duplex_admit(struct duplex *duplex, const struct credentials *credentials, struct identity *identity);
 /* After duplex_abandon(). */
 void duplex_done(struct duplex *duplex);
 

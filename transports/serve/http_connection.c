@@ -197,7 +197,7 @@ static bool settle_hang_up(struct http_connection *connection)
     struct http_request *request = connection->request;
     if (connection->stage == HTTP_SENDING)
         return true; /* the answer is on its way: it may still be read */
-    if (request && request->dispatched) {
+    if (request && (request->dispatched || request->asking)) {
         http_request_gone(request);
         return true;
     }

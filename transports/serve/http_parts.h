@@ -14,6 +14,7 @@
 
 #include "gateway/core/front.h"
 #include "gateway/core/gateway.h"
+#include "gateway/core/guard.h"
 #include "transports/serve/http_front.h"
 #include "transports/wire/forwarded.h"
 #include "transports/wire/http_head.h"
@@ -136,11 +137,17 @@ struct http_request {
     struct peer_facts *facts; /* counted; the exchange's */
     struct http_framing framing;
     char session_id[HTTP_SESSION_ID_BYTES];
+    struct guard_visit visit;
+    struct identity *identity; /* counted, until the exchange has it */
+    struct guard_pass *pass;   /* of a stream that stays */
+    struct address client;     /* whom the head comes from; set with: */
+    bool has_client;
     char method;       /* the first letter of POST, GET, DELETE, HEAD, OPTIONS */
     bool is_exchange;  /* exchange_init() was called */
     bool from_browser; /* it has an Origin */
     bool preflight;    /* answered by us: CORS */
     bool upgrade;      /* asks for the WebSocket protocol: answered by that front */
+    bool asking;       /* the head waits for the guard; the callback judges it again when it is resumed */
     bool dispatched;
     bool dispatching; /* inside dispatch_*() */
     bool suspended;
@@ -196,6 +203,8 @@ void http_request_cut(struct http_request *request);
 /* The connection is resumed at the end of the turn, if it is suspended. */
 void http_request_resume(struct http_request *request);
 void http_request_resume_all(struct http_front *front);
+/* The client of the request, with what its head says of it. */
+const struct address *http_request_source(struct http_request *request);
 /* Whom the request of this head comes from: the connection's client or, if that is a trusted proxy, whom it speaks for.
    `add` gives it the fields of the head. */
 struct address http_request_client(const struct http_connection *connection,
@@ -212,12 +221,18 @@ struct http_refusal {
     enum counter counter;
     int status; /* 0: the error row's */
     const char *allow;
-    const char *message; /* NULL: the row's text */
+    const char *message;        /* NULL: the row's text */
+    struct guard_refusal guard; /* with is_guard, in place of all of it */
+    bool is_guard;
 };
-enum { HTTP_REFUSED = 1 };
-/* The checks of a whole head: 0 (*head is filled), or HTTP_REFUSED and why. */
+enum { HTTP_REFUSED = 1, HTTP_ASKING };
+/* The checks of a whole head: 0 (*head is filled, request->identity is set), HTTP_REFUSED and why, or HTTP_ASKING: the
+   guard asks who it is, and the request is resumed to be judged again. */
 MUST_USE int http_refuse_head(struct http_connection *connection, const char *method, const char *version,
                               struct http_head *head, struct http_refusal *ret_refusal);
+
+/* What the request shows of who it is. */
+struct credentials http_refuse_credentials(struct http_request *request);
 
 /* http_routes.c */
 enum http_route http_route_find(struct http_connection *connection, struct span path, const struct page **ret_page);
@@ -244,7 +259,7 @@ void http_upgrade_first(struct http_connection *connection, char *bytes, size_t 
 MUST_USE bool http_upgrade_asked(const struct http_connection *connection, struct span method,
                                  const struct http_head *head);
 /* That front's answer: request->response is set, or -ENOMEM. With a 101 the connection is handed over when it is sent.
- */
+   Without a response it waits for the guard, and is to be asked for again. */
 MUST_USE int http_upgrade_answer(struct http_request *request);
 
 /* http_reply.c */

@@ -1,7 +1,7 @@
 /* What is refused as soon as a head is complete, before any of the body is read: an answer given at that moment ends
    the connection, so nothing that follows can be taken for another request. In the order: is it HTTP at all, is there
-   something at this path, does it have this method, may this Host and Origin speak to us, are the media types ours, is
-   the body small enough. On one reactor; owns nothing. */
+   something at this path, does it have this method, may this Host and Origin speak to us, who is it, are the media
+   types ours, is the body small enough. On one reactor; owns nothing. */
 #include "transports/serve/http_parts.h"
 #include "transports/wire/host.h"
 
@@ -120,6 +120,31 @@ static int check_page_host(const struct http_connection *connection, const struc
     return refuse(refusal, ERROR_FORBIDDEN, COUNTER_REFUSED_ORIGIN);
 }
 
+/* ---- who it is ---- */
+
+struct credentials http_refuse_credentials(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+    struct credentials credentials = {.authorization = http_reply_lookup(connection, "Authorization"),
+                                      .api_key = http_reply_lookup(connection, "X-API-Key"),
+                                      .dpop = http_reply_lookup(connection, "DPoP"),
+                                      .address = http_request_source(request)};
+    guard_show_certificate(connection->facts, &credentials);
+    return credentials;
+}
+
+static int check_identity(struct http_connection *connection, struct http_refusal *refusal)
+{
+    struct http_request *request = connection->request;
+    struct reactor *reactor = connection->front->reactor;
+    if (!guard_looks(reactor))
+        return 0;
+    struct credentials credentials = http_refuse_credentials(request);
+    int result = guard_authenticate(reactor, &credentials, &request->visit, &request->identity, &refusal->guard);
+    refusal->is_guard = result == GUARD_REFUSED;
+    return result == GUARD_PENDING ? HTTP_ASKING : result == GUARD_REFUSED ? HTTP_REFUSED : 0;
+}
+
 /* ---- what is sent and wanted ---- */
 
 static bool is_preflight(struct span method, const struct http_head *head)
@@ -149,6 +174,8 @@ static int check_mcp(struct http_connection *connection, const struct listener_s
 {
     connection->request->preflight = is_preflight(method, head);
     int result = check_origin(connection, listener, head, refusal);
+    if (result == 0 && !connection->request->preflight)
+        result = check_identity(connection, refusal);
     return result == 0 ? check_media((enum http_route)connection->route, method, head, refusal) : result;
 }
 

@@ -55,7 +55,8 @@ static int add_cors(struct http_request *request)
     if (result == 0)
         result = http_reply_field(request->response, "Vary", "Origin");
     if (result == 0)
-        result = http_reply_field(request->response, "Access-Control-Expose-Headers", "Mcp-Session-Id");
+        result = http_reply_field(request->response, "Access-Control-Expose-Headers",
+                                  "Mcp-Session-Id, Retry-After, WWW-Authenticate");
     return result;
 }
 
@@ -106,6 +107,8 @@ static int make_fields(struct http_request *request, const struct reply *reply)
     if (reply->session_id && http_reply_field(request->response, "Mcp-Session-Id", reply->session_id) != 0)
         return -ENOMEM;
     if (reply->allow && http_reply_field(request->response, "Allow", reply->allow) != 0)
+        return -ENOMEM;
+    if (reply->authenticate && http_reply_field(request->response, "WWW-Authenticate", reply->authenticate) != 0)
         return -ENOMEM;
     if (reply->retry_after_s == 0)
         return 0;

@@ -21,6 +21,12 @@ static struct http_request *take_spare(struct http_front *front)
     return request;
 }
 
+/* The guard knows more: the head is judged again. */
+static void on_told(void *context)
+{
+    http_request_resume(context);
+}
+
 static struct http_request *new_request(struct http_connection *connection)
 {
     struct http_front *front = connection->front;
@@ -32,6 +38,7 @@ static struct http_request *new_request(struct http_connection *connection)
     request->queue = TEXT(SIZE_MAX);
     link_init(&request->resuming);
     link_init(&request->stream);
+    request->visit = (struct guard_visit){.front = "http", .told = on_told, .context = request};
     http_front_ref(front);
     connection->request = request;
     return request;
@@ -52,6 +59,9 @@ void http_request_free(struct http_request *request)
 {
     struct http_front *front = request->front;
     text_done(&request->queue);
+    guard_leave(&request->visit);
+    guard_pass_end(request->pass);
+    identity_unref(request->identity);
     peer_facts_unref(request->facts);
     if (request->response)
         MHD_destroy_response(request->response);
@@ -145,6 +155,8 @@ void http_request_on_completed(void *cls UNUSED, struct MHD_Connection *mhd UNUS
     if (request) {
         request->connection = NULL;
         request->gone = true;
+        guard_leave(&request->visit);
+        guard_pass_end(TAKE(request->pass));
         link_remove(&request->resuming);
         link_remove(&request->stream);
         text_done(&request->queue);
@@ -212,6 +224,14 @@ void http_request_add_forwarded(struct forwarded *forwarded, const void *connect
     MHD_get_connection_values_n(of->mhd, MHD_HEADER_KIND, add_forwarded, forwarded);
 }
 
+const struct address *http_request_source(struct http_request *request)
+{
+    if (!request->has_client)
+        request->client = http_request_client(request->connection, http_request_add_forwarded, request->connection);
+    request->has_client = true;
+    return &request->client;
+}
+
 static void init_exchange(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
@@ -220,8 +240,9 @@ static void init_exchange(struct http_request *request)
                   request->front->reactor);
     request->is_exchange = true;
     exchange->listener = http_route_listener(connection, exchange->snapshot->settings);
-    exchange->client = http_request_client(connection, http_request_add_forwarded, connection);
+    exchange->client = *http_request_source(request);
     exchange->facts = request->facts = peer_facts_ref(connection->facts);
+    exchange->identity = TAKE(request->identity);
     exchange->message = (struct span){request->body ? request->body : "", request->body_size};
     if (request->session_id[0] != '\0')
         exchange->session_id = span_of(request->session_id);
@@ -230,11 +251,15 @@ static void init_exchange(struct http_request *request)
 /* Nothing more is read of this connection: an answer to a head ends it. */
 static enum MHD_Result refuse(struct http_request *request, const struct http_refusal *refusal)
 {
-    counter_add(request->front->counters, refusal->counter, 1);
+    if (!refusal->is_guard)
+        counter_add(request->front->counters, refusal->counter, 1);
     init_exchange(request);
     request->dispatching = true;
     request->exchange.status = refusal->status;
-    exchange_reply_error(&request->exchange, refusal->error, refusal->message);
+    if (refusal->is_guard)
+        guard_refuse(&request->exchange, &refusal->guard);
+    else
+        exchange_reply_error(&request->exchange, refusal->error, refusal->message);
     request->dispatching = false;
     if (!request->response)
         return MHD_NO;
@@ -251,16 +276,25 @@ static void keep_session_id(struct http_request *request, struct span value)
     request->session_id[size] = '\0';
 }
 
-static enum MHD_Result begin(struct http_connection *connection, const char *method, const char *version)
+/* The issuer of a credential is being asked: the body stays where it is. */
+static enum MHD_Result ask(struct http_request *request)
 {
+    request->asking = true;
+    http_deadline_set(request->connection, HTTP_BUSY);
+    http_request_suspend(request);
+    return MHD_YES;
+}
+
+static enum MHD_Result judge(struct http_request *request, const char *method, const char *version)
+{
+    struct http_connection *connection = request->connection;
     struct http_head head = {.json = {0}};
-    struct http_refusal refusal;
-    counter_add(connection->front->counters, COUNTER_HTTP_REQUESTS, 1);
-    struct http_request *request = new_request(connection);
-    if (!request)
-        return MHD_NO;
+    struct http_refusal refusal = {.is_guard = false};
     int result = http_refuse_head(connection, method, version, &head, &refusal);
     request->from_browser = !span_absent(head.field[HTTP_FIELD_ORIGIN]);
+    if (result == HTTP_ASKING)
+        return ask(request);
+    request->asking = false;
     if (result != 0)
         return refuse(request, &refusal);
     keep_session_id(request, head.field[HTTP_FIELD_MCP_SESSION_ID]);
@@ -268,6 +302,13 @@ static enum MHD_Result begin(struct http_connection *connection, const char *met
     if (request->framing.chunked || request->framing.length > 0)
         http_deadline_set(connection, HTTP_BODY);
     return MHD_YES;
+}
+
+static enum MHD_Result begin(struct http_connection *connection, const char *method, const char *version)
+{
+    counter_add(connection->front->counters, COUNTER_HTTP_REQUESTS, 1);
+    struct http_request *request = new_request(connection);
+    return request ? judge(request, method, version) : MHD_NO;
 }
 
 /* ---- body ---- */
@@ -335,6 +376,29 @@ static void dispatch_mcp(struct http_request *request)
     }
 }
 
+static void on_pass_over(void *context, const char *why UNUSED)
+{
+    http_request_gone(context);
+}
+
+/* Answers end by themselves; what has no end of its own is looked at again. */
+static void keep_pass(struct http_request *request)
+{
+    const struct exchange *exchange = &request->exchange;
+    bool stays = request->sse || exchange->outlet || exchange->listen;
+    if (!stays || request->gone || request->replied)
+        return;
+    struct credentials credentials = http_refuse_credentials(request);
+    request->pass = guard_pass_new(exchange->reactor, &(struct guard_pass_facts){.front = exchange->ops->name,
+                                                                                 .credentials = &credentials,
+                                                                                 .peer = request->facts,
+                                                                                 .identity = exchange->identity,
+                                                                                 .over = on_pass_over,
+                                                                                 .context = request});
+    if (!request->pass)
+        http_request_gone(request);
+}
+
 static void dispatch_exchange(struct http_request *request)
 {
     init_exchange(request);
@@ -346,6 +410,7 @@ static void dispatch_exchange(struct http_request *request)
     else
         dispatch_mcp(request);
     request->dispatching = false;
+    keep_pass(request);
 }
 
 static int dispatch(struct http_request *request)
@@ -363,10 +428,16 @@ static int dispatch(struct http_request *request)
     return 0;
 }
 
+/* An upgrade that had to wait for the guard. */
+static int ask_upgrade_again(struct http_request *request)
+{
+    return request->upgrade && !request->response && !request->gone ? http_upgrade_answer(request) : 0;
+}
+
 /* The request is complete; called again after each resume until there is an answer. */
 static enum MHD_Result finish(struct http_request *request)
 {
-    if (!request->dispatched && dispatch(request) != 0)
+    if (!request->dispatched ? dispatch(request) != 0 : ask_upgrade_again(request) != 0)
         return MHD_NO;
     if (request->gone)
         return MHD_NO;
@@ -383,6 +454,8 @@ enum MHD_Result http_request_on_call(void *cls UNUSED, struct MHD_Connection *mh
     struct http_connection *connection = *context;
     if (!connection->request)
         return begin(connection, method, version);
+    if (connection->request->asking)
+        return connection->request->gone ? MHD_NO : judge(connection->request, method, version);
     if (*upload_size == 0)
         return finish(connection->request);
     enum MHD_Result result = add_body(connection->request, upload, *upload_size);

@@ -76,6 +76,7 @@ static struct span remake_head(struct http_request *request)
     const struct http_connection *connection = request->connection;
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
     struct text *head = &request->queue;
+    text_clear(head);
     text_addf(head, "GET %s HTTP/1.1\r\n", listener ? listener->path : "/");
     MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, add_field, head);
     text_add_literal(head, "\r\n");
@@ -92,9 +93,11 @@ static void on_upgraded(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, voi
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     text_add(head, (struct span){extra, extra_size});
     if (copy >= 0 && head->error == 0) {
-        struct upgrade upgrade = {
-            .arrival = http_connection_leave(connection, copy), .received = text_span(head), .answered = true};
-        upgrade.arrival.client = http_request_client(connection, http_request_add_forwarded, connection);
+        struct upgrade upgrade = {.arrival = http_connection_leave(connection, copy),
+                                  .received = text_span(head),
+                                  .answered = true,
+                                  .identity = TAKE(connection->request->identity)};
+        upgrade.arrival.client = *http_request_source(connection->request);
         front->upgrade.adopt(front->upgrade.context, &upgrade);
     } else if (copy >= 0) {
         close(copy);
@@ -158,13 +161,16 @@ int http_upgrade_answer(struct http_request *request)
     CLEANUP(text_done) struct text answer = TEXT(ANSWER_MAX_BYTES);
     struct http_connection *connection = request->connection;
     const struct upgrade_front *front = &connection->front->upgrade;
-    struct upgrade upgrade = {
-        .arrival = {.fd = -1,
-                    .client = http_request_client(connection, http_request_add_forwarded, connection),
-                    .facts = connection->facts,
-                    .listener = connection->listener},
-        .received = remake_head(request)};
-    int status = request->queue.error ? request->queue.error : front->judge(front->context, &upgrade, &answer);
+    struct upgrade upgrade = {.arrival = {.fd = -1,
+                                          .client = *http_request_source(request),
+                                          .facts = connection->facts,
+                                          .listener = connection->listener},
+                              .received = remake_head(request),
+                              .visit = &request->visit};
+    int status = request->queue.error ? request->queue.error
+                                      : front->judge(front->context, &upgrade, &answer, &request->identity);
+    if (status == UPGRADE_PENDING)
+        return 0;
     text_terminate(&answer);
     if (status < 0 || answer.error != 0)
         return status < 0 ? status : answer.error;

@@ -330,6 +330,11 @@ static void op_overtaxed(struct duplex *duplex)
     close_connection(of(duplex));
 }
 
+static void op_shut_out(struct duplex *duplex, const char *why UNUSED)
+{
+    close_connection(of(duplex));
+}
+
 static void op_hold(struct duplex *duplex)
 {
     hold(of(duplex));
@@ -345,6 +350,7 @@ static const struct duplex_ops ops = {
     .write = op_write,
     .settle = op_settle,
     .overtaxed = op_overtaxed,
+    .shut_out = op_shut_out,
     .hold = op_hold,
     .unhold = op_unhold,
 };
@@ -383,6 +389,20 @@ static int open_socket(struct lines_connection *connection, int fd)
     return local ? uv_pipe_open(&connection->in.pipe, fd) : uv_tcp_open(&connection->in.tcp, fd);
 }
 
+/* The certificate or nothing: there is no other place for a credential, and a configuration that asks for more is
+   refused. */
+static int admit(struct lines_connection *connection)
+{
+    struct duplex *duplex = &connection->duplex;
+    struct credentials credentials = {.address = &duplex->client};
+    struct guard_visit visit = {.front = duplex->ops->front.name};
+    struct guard_refusal refusal;
+    struct identity *identity = NULL;
+    guard_show_certificate(duplex->facts, &credentials);
+    int r = guard_authenticate(duplex->reactor, &credentials, &visit, &identity, &refusal);
+    return r == 0 ? duplex_admit(duplex, &credentials, identity) : r;
+}
+
 void lines_front_adopt(struct lines_front *front, const struct arrival *arrival)
 {
     struct lines_connection *connection = make(front, arrival->listener, &arrival->client, arrival->facts);
@@ -394,7 +414,7 @@ void lines_front_adopt(struct lines_front *front, const struct arrival *arrival)
     }
     connection->charged = true;
     connection->network = arrival->network;
-    if (open_socket(connection, arrival->fd) < 0) {
+    if (admit(connection) != 0 || open_socket(connection, arrival->fd) < 0) {
         close(arrival->fd);
         close_connection(connection);
         return;
@@ -436,7 +456,10 @@ int lines_front_stdio(struct lines_front *front, int in_fd, int out_fd, void (*e
     struct lines_connection *connection = make(front, SETTINGS_MAX_LISTENERS, &(struct address){.size = 0}, NULL);
     if (!connection)
         return -ENOMEM;
-    int r = open_end(connection, in_fd, true);
+    int r = identity_new(&(struct identity_facts){.proof = IDENTITY_LOCAL, .subject = SPAN("")},
+                         &connection->duplex.identity);
+    if (r == 0)
+        r = open_end(connection, in_fd, true);
     if (r == 0)
         r = open_end(connection, out_fd, false);
     if (r < 0) {

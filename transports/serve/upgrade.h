@@ -11,8 +11,10 @@
    call the HTTP front. */
 #pragma once
 #include "gateway/base/text.h"
+#include "gateway/core/guard.h"
 #include "transports/serve/arrival.h"
 
+enum { UPGRADE_PENDING = 0 /* judge(): the guard asks who it is; its visit is told when to judge again */ };
 enum { UPGRADE_MAX_HEAD = 32 * 1024 /* a longer head gets its 431 from the HTTP front */ };
 
 struct upgrade {
@@ -21,14 +23,16 @@ struct upgrade {
                                frames. Borrowed for the call */
     bool answered;          /* the 101 has been sent, with the fields of judge(); `received` begins with the head as it
                                was re-made: names and values are the client's, the order is, blanks are not */
+    struct identity *identity; /* with answered: whom judge() has let in; adopt() takes the reference */
+    struct guard_visit *visit; /* for judge(): its way through the guard */
 };
 
 struct upgrade_front {
     /* Takes the arrival. */
     void (*adopt)(void *context, const struct upgrade *upgrade);
     /* Judges the head in upgrade->received; takes nothing (fd is -1). Writes the whole HTTP/1.1 answer into `answer`:
-       status line, fields, blank line, body (none with 101). 101: adopt() follows. Another status: that is the answer.
-       -ENOMEM. */
-    int (*judge)(void *context, const struct upgrade *upgrade, struct text *answer);
+       status line, fields, blank line, body (none with 101). 101: adopt() follows, with *ret_identity (counted, may be
+       NULL). Another status: that is the answer. UPGRADE_PENDING or -ENOMEM. */
+    int (*judge)(void *context, const struct upgrade *upgrade, struct text *answer, struct identity **ret_identity);
     void *context;
 };

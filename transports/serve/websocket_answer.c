@@ -7,7 +7,7 @@
 #include "gateway/mcp/errors.h"
 #include "transports/serve/websocket_parts.h"
 
-enum { BODY_BYTES = 1024 };
+enum { BODY_BYTES = 1024, CHALLENGE_BYTES = 4096 };
 
 /* ---- the answer ---- */
 
@@ -16,6 +16,8 @@ static const char *reason_phrase(int status)
     switch (status) {
     case 400:
         return "Bad Request";
+    case 401:
+        return "Unauthorized";
     case 403:
         return "Forbidden";
     case 404:
@@ -24,6 +26,8 @@ static const char *reason_phrase(int status)
         return "Method Not Allowed";
     case 426:
         return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
     case 503:
@@ -51,18 +55,26 @@ static enum counter counter_of(int status)
     }
 }
 
-static void add_refusal(const struct websocket_refusal *refusal, struct text *out)
+/* `fields` are whole lines. */
+static void add_answer(int status, const char *message, struct span fields, struct text *out)
 {
     CLEANUP(text_done) struct text body = TEXT(BODY_BYTES);
-    error_add_response(&body, (struct span){0}, refusal->status, span_of(refusal->message), (struct span){0});
-    text_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", refusal->status,
-              reason_phrase(refusal->status), body.size);
-    if (refusal->field)
-        text_addf(out, "%s: %s\r\n", refusal->field, refusal->value);
-    if (refusal->status == 503)
-        text_addf(out, "Retry-After: %d\r\n", WEBSOCKET_RETRY_AFTER_S);
+    error_add_response(&body, (struct span){0}, status, span_of(message), (struct span){0});
+    text_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", status,
+              reason_phrase(status), body.size);
+    text_add(out, fields);
     text_add_literal(out, "Connection: close\r\n\r\n");
     text_add(out, text_span(&body));
+}
+
+static void add_refusal(const struct websocket_refusal *refusal, struct text *out)
+{
+    CLEANUP(text_done) struct text fields = TEXT(BODY_BYTES);
+    if (refusal->field)
+        text_addf(&fields, "%s: %s\r\n", refusal->field, refusal->value);
+    if (refusal->status == 503)
+        text_addf(&fields, "Retry-After: %d\r\n", WEBSOCKET_RETRY_AFTER_S);
+    add_answer(refusal->status, refusal->message, text_span(&fields), out);
 }
 
 static int add_switch(const struct websocket_head *head, struct text *out)
@@ -86,6 +98,49 @@ static bool is_draining(const struct websocket_front *front)
     return front->draining || atomic_load(&reactor_gateway(front->reactor)->phase) >= GATEWAY_DRAINING;
 }
 
+/* ---- who it is ---- */
+
+struct credentials websocket_answer_credentials(const struct websocket_head *head, const struct arrival *arrival)
+{
+    struct credentials credentials = {.authorization = head->authorization,
+                                      .api_key = head->api_key,
+                                      .dpop = head->dpop,
+                                      .subprotocol = head->credentials,
+                                      .address = &arrival->client};
+    guard_show_certificate(arrival->facts, &credentials);
+    return credentials;
+}
+
+static void add_guard_refusal(const struct guard *guard, const struct guard_refusal *refusal, struct text *out)
+{
+    const struct error_row *row = error_row(refusal->error);
+    CLEANUP(text_done) struct text fields = TEXT(CHALLENGE_BYTES);
+    if (refusal->challenge) {
+        text_add_literal(&fields, "WWW-Authenticate: ");
+        guard_add_challenge(guard, refusal, &fields);
+        text_add_literal(&fields, "\r\n");
+    }
+    if (refusal->retry_after_s > 0)
+        text_addf(&fields, "Retry-After: %u\r\n", refusal->retry_after_s);
+    add_answer(row->status[ERA_MODERN], refusal->message ? refusal->message : row->text, text_span(&fields), out);
+    if (fields.error != 0)
+        out->error = fields.error;
+}
+
+/* 101, UPGRADE_PENDING, or the status of the answer. */
+static int authenticate(const struct websocket_front *front, const struct upgrade *upgrade,
+                        const struct websocket_head *head, struct text *answer, struct identity **ret_identity)
+{
+    struct credentials credentials = websocket_answer_credentials(head, &upgrade->arrival);
+    struct guard_refusal refusal;
+    int result = guard_authenticate(front->reactor, &credentials, upgrade->visit, ret_identity, &refusal);
+    if (result == GUARD_REFUSED)
+        add_guard_refusal(reactor_snapshot(front->reactor)->guard, &refusal, answer);
+    return result == GUARD_REFUSED   ? error_row(refusal.error)->status[ERA_MODERN]
+           : result == GUARD_PENDING ? UPGRADE_PENDING
+                                     : 101;
+}
+
 static int judge(const struct websocket_front *front, const struct upgrade *upgrade, struct websocket_head *head,
                  struct websocket_refusal *refusal)
 {
@@ -107,17 +162,26 @@ static int judge(const struct websocket_front *front, const struct upgrade *upgr
 }
 
 int websocket_answer(struct websocket_front *front, const struct upgrade *upgrade, struct websocket_head *ret_head,
-                     struct text *answer)
+                     struct text *answer, struct identity **ret_identity)
 {
     struct websocket_refusal refusal;
+    struct identity *identity = NULL;
     int status = 101;
-    if (judge(front, upgrade, ret_head, &refusal) == 0) {
-        int result = add_switch(ret_head, answer);
-        return result != 0 ? result : answer->error != 0 ? answer->error : status;
+    if (judge(front, upgrade, ret_head, &refusal) != 0) {
+        counter_add(front->counters, counter_of(refusal.status), 1);
+        add_refusal(&refusal, answer);
+        status = refusal.status;
+    } else if (!upgrade->answered) {
+        status = authenticate(front, upgrade, ret_head, answer, &identity);
     }
-    counter_add(front->counters, counter_of(refusal.status), 1);
-    add_refusal(&refusal, answer);
-    return answer->error != 0 ? answer->error : refusal.status;
+    int result = status == 101 ? add_switch(ret_head, answer) : 0;
+    if (result == 0)
+        result = answer->error;
+    if (result == 0 && status == 101)
+        *ret_identity = upgrade->answered ? upgrade->identity : identity;
+    else
+        identity_unref(identity);
+    return result != 0 ? result : status;
 }
 
 /* ---- on its way ---- */

@@ -73,6 +73,8 @@ static enum counter counter_of(enum websocket_close code)
         return COUNTER_WEBSOCKET_CLOSED_UNSUPPORTED;
     case WEBSOCKET_CLOSE_INVALID_DATA:
         return COUNTER_WEBSOCKET_CLOSED_INVALID_DATA;
+    case WEBSOCKET_CLOSE_POLICY:
+        return COUNTER_WEBSOCKET_CLOSED_POLICY;
     case WEBSOCKET_CLOSE_TOO_LARGE:
         return COUNTER_WEBSOCKET_CLOSED_TOO_LARGE;
     case WEBSOCKET_CLOSE_TRY_LATER:
@@ -166,6 +168,11 @@ static void op_overtaxed(struct duplex *duplex)
     websocket_connection_close(of(duplex), WEBSOCKET_CLOSE_TRY_LATER, "no memory for the message: try again later");
 }
 
+static void op_shut_out(struct duplex *duplex, const char *why)
+{
+    websocket_connection_close(of(duplex), WEBSOCKET_CLOSE_POLICY, why);
+}
+
 static void op_hold(struct duplex *duplex)
 {
     hold(of(duplex));
@@ -181,6 +188,7 @@ static const struct duplex_ops ops = {
     .write = websocket_write,
     .settle = op_settle,
     .overtaxed = op_overtaxed,
+    .shut_out = op_shut_out,
     .replying = op_replying,
     .hold = op_hold,
     .unhold = op_unhold,
@@ -463,17 +471,19 @@ static int begin_pumping(struct websocket_connection *connection, const struct u
 }
 
 void websocket_connection_open(struct websocket_front *front, const struct upgrade *upgrade,
-                               const struct websocket_head *head)
+                               const struct websocket_head *head, struct identity *identity)
 {
+    struct credentials credentials = websocket_answer_credentials(head, &upgrade->arrival);
     struct websocket_connection *connection = make(front, upgrade);
     int pair[2];
     if (!connection) {
         close(upgrade->arrival.fd);
         arrival_give_back(front->reactor, upgrade->arrival.network);
         peer_facts_unref(upgrade->arrival.facts);
+        identity_unref(identity);
         return;
     }
-    if (pump_socketpair(pair) != 0) {
+    if (duplex_admit(&connection->duplex, &credentials, identity) != 0 || pump_socketpair(pair) != 0) {
         close(upgrade->arrival.fd);
     } else if (give_to_library(connection, head, pair[0]) != 0) {
         close(pair[1]);

@@ -199,22 +199,16 @@ static void end_context(struct websocket_front *front)
 
 /* ---- upgrades ---- */
 
-static int on_judge(void *context, const struct upgrade *upgrade, struct text *answer)
+static int on_judge(void *context, const struct upgrade *upgrade, struct text *answer, struct identity **ret_identity)
 {
     struct websocket_head head;
-    return websocket_answer(context, upgrade, &head, answer);
+    return websocket_answer(context, upgrade, &head, answer, ret_identity);
 }
 
 static void on_adopt(void *context, const struct upgrade *upgrade)
 {
-    enum { ANSWER_BYTES = PUMP_MAX_LAST };
-    CLEANUP(text_done) struct text answer = TEXT(ANSWER_BYTES);
     struct websocket_front *front = context;
-    struct websocket_head head;
-    if (websocket_answer(front, upgrade, &head, &answer) == 101)
-        websocket_connection_open(front, upgrade, &head);
-    else
-        websocket_answer_refuse(front, upgrade, text_span(&answer));
+    websocket_park(front, upgrade);
     if (!uv_is_active((uv_handle_t *)&front->sweep))
         uv_timer_start(&front->sweep, on_sweep, WEBSOCKET_SWEEP_MS, WEBSOCKET_SWEEP_MS);
 }
@@ -250,6 +244,7 @@ int websocket_front_new(struct reactor *reactor, struct pumps *pumps, struct web
     link_init(&front->closing);
     link_init(&front->touched);
     link_init(&front->refusals);
+    link_init(&front->parked);
     open_handles(front);
     front->lws = make_context(front);
     if (!front->vhost) {
@@ -288,6 +283,7 @@ void websocket_front_free(struct websocket_front *front)
     for_each(&front->quiet, websocket_connection_cut);
     for_each(&front->pinged, websocket_connection_cut);
     for_each(&front->closing, websocket_connection_cut);
+    websocket_park_cut(front);
     close_handle((uv_handle_t *)&front->prepare);
     close_handle((uv_handle_t *)&front->sweep);
     if (front->lws)

@@ -32,6 +32,7 @@ struct websocket_front {
     struct link closing;  /* by the time when closing began */
     struct link touched;  /* with something to do at the end of the turn */
     struct link refusals; /* answers on their way, without a connection */
+    struct link parked;   /* upgrades that wait for the guard */
     struct duplex_spares spares;
     size_t connections;
     struct websocket_connection *adopting; /* while libwebsockets gets its end */
@@ -83,9 +84,9 @@ void websocket_front_touch(struct websocket_connection *connection);
 void websocket_front_gone(struct websocket_front *front); /* a connection is */
 
 /* websocket_connection.c */
-/* Takes the arrival and the TLS state; the head is good. */
+/* Takes the arrival and the identity; the head is good. */
 void websocket_connection_open(struct websocket_front *front, const struct upgrade *upgrade,
-                               const struct websocket_head *head);
+                               const struct websocket_head *head, struct identity *identity);
 /* What is to do at the end of a turn. */
 void websocket_connection_turn(struct websocket_connection *connection);
 /* Begins to close with a code; what was written before is sent first. The first code counts. */
@@ -109,8 +110,18 @@ size_t websocket_write_unsent(const struct websocket_connection *connection);
 void websocket_write_done(struct websocket_connection *connection);
 
 /* websocket_answer.c */
-/* The whole answer to an upgrade; its status or -ENOMEM. */
+/* The whole answer to an upgrade; its status, UPGRADE_PENDING or -ENOMEM. With 101 *ret_identity is counted, or NULL.
+ */
 MUST_USE int websocket_answer(struct websocket_front *front, const struct upgrade *upgrade,
-                              struct websocket_head *ret_head, struct text *answer);
+                              struct websocket_head *ret_head, struct text *answer, struct identity **ret_identity);
+/* What the head shows, and the certificate of the connection. */
+struct credentials websocket_answer_credentials(const struct websocket_head *head, const struct arrival *arrival);
 /* Sends a refusal and closes; takes the arrival and the TLS state. */
 void websocket_answer_refuse(struct websocket_front *front, const struct upgrade *upgrade, struct span answer);
+
+/* websocket_park.c */
+/* An upgrade whose head nobody has answered: it becomes a connection or is refused, now or when the guard knows who it
+   is. Takes the arrival. */
+void websocket_park(struct websocket_front *front, const struct upgrade *upgrade);
+/* Ends those that still wait. */
+void websocket_park_cut(struct websocket_front *front);

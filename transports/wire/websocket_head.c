@@ -76,6 +76,10 @@ static int add_known(struct websocket_head *head, struct span name, struct span 
         return set_once(&head->origin, value);
     if (span_equal_nocase(name, SPAN("authorization")))
         return set_once(&head->authorization, value);
+    if (span_equal_nocase(name, SPAN("x-api-key")))
+        return set_once(&head->api_key, value);
+    if (span_equal_nocase(name, SPAN("dpop")))
+        return set_once(&head->dpop, value);
     if (span_equal_nocase(name, SPAN("sec-websocket-key")))
         return set_once(&head->key, value);
     if (span_equal_nocase(name, SPAN("sec-websocket-version")))

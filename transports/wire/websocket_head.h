@@ -18,7 +18,8 @@ struct websocket_head {
     struct span version; /* "HTTP/1.1" */
     size_t size;         /* of the whole head with its empty line; what follows is the client's first frames */
 
-    struct span host, origin, authorization, key, websocket_version; /* trimmed; absent: did not come */
+    struct span host, origin, key, websocket_version; /* trimmed; absent: did not come */
+    struct span authorization, api_key, dpop;
     struct span credentials; /* of a subprotocol mcp.auth.<credentials>; absent: none */
     struct span revision;    /* of a subprotocol mcp.version.<revision>; absent: none */
     uint16_t fields;

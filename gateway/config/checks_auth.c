@@ -1,0 +1,130 @@
+/* Rules of authentication: of single options, and what they say together. Pure; owns nothing. */
+#include <errno.h>
+#include <strings.h>
+
+#include "gateway/config/checks.h"
+#include "gateway/core/settings.h"
+
+enum { SHA256_HEX_BYTES = 64 };
+
+static bool refuse(struct text *problem, struct span value, const char *sentence)
+{
+    mistake_add_value(problem, value);
+    text_add_char(problem, ' ');
+    text_add(problem, span_of(sentence));
+    return false;
+}
+
+/* ---- single options ---- */
+
+static bool is_hex(char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
+}
+
+bool check_sha256(struct span value, struct text *problem)
+{
+    bool good = value.size == SHA256_HEX_BYTES;
+    for (size_t i = 0; i < value.size; i++)
+        good = good && is_hex(value.at[i]);
+    if (!good)
+        text_add_literal(problem,
+                         "is no SHA-256 digest, which has 64 hexadecimal digits: weir hash-key makes it of a key");
+    return good;
+}
+
+/* Behind "https://": something that has a host and neither blanks, query, fragment nor user. */
+static bool is_plain_reference(struct span rest)
+{
+    struct span authority = rest;
+    authority = span_cut(&authority, '/');
+    for (size_t i = 0; i < rest.size; i++)
+        if (rest.at[i] <= ' ' || rest.at[i] >= 0x7f || strchr("?#\"\\<>", rest.at[i]))
+            return false;
+    return authority.size > 0 && !memchr(authority.at, '@', authority.size);
+}
+
+bool check_resource(struct span value, struct text *problem)
+{
+    const struct span schemes[] = {SPAN("https://"), SPAN("http://")};
+    for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
+        if (span_starts(value, schemes[i]) &&
+            is_plain_reference((struct span){value.at + schemes[i].size, value.size - schemes[i].size}))
+            return true;
+    return refuse(problem, value,
+                  "is no URL of a resource: write it without query and fragment, as https://gw.example/mcp");
+}
+
+/* ---- together ---- */
+
+/* The place of a member of `auth`; nowhere if it is not in the file. */
+static struct position place_of(const struct node *root, const char *member)
+{
+    const struct node *auth = root && root->kind == NODE_MAPPING ? node_find(root, SPAN("auth")) : NULL;
+    const struct node *found = auth && auth->kind == NODE_MAPPING ? node_find(auth, span_of(member)) : NULL;
+    return found ? found->at : (struct position){0};
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+    const struct api_key_settings *one = *(const struct api_key_settings *const *)a;
+    const struct api_key_settings *other = *(const struct api_key_settings *const *)b;
+    int order = strcasecmp(one->sha256, other->sha256);
+    return order != 0 ? order : one < other ? -1 : one > other;
+}
+
+/* Whose is a key that two have? */
+static int check_keys(const struct auth_settings *auth, struct mistakes *mistakes)
+{
+    const struct api_key_settings **row = calloc(auth->api_keys + 1, sizeof(*row));
+    size_t count = 0;
+    if (!row)
+        return -ENOMEM;
+    for (size_t i = 0; i < auth->api_keys; i++)
+        if (auth->api_key[i].sha256)
+            row[count++] = &auth->api_key[i];
+    qsort(row, count, sizeof(*row), compare_digests);
+    for (size_t i = 1; i < count; i++)
+        if (strcasecmp(row[i - 1]->sha256, row[i]->sha256) == 0)
+            text_addf(mistake(mistakes, (struct position){row[i]->place.line, row[i]->place.column}),
+                      "auth.api_keys[%zu]: its sha256 is that of the entry in line %u",
+                      (size_t)(row[i] - auth->api_key), row[i - 1]->place.line);
+    free(row);
+    return 0;
+}
+
+static bool asks_for_certificates(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->listeners; i++)
+        if (settings->listener[i].tls.client_auth != TLS_CLIENT_NONE)
+            return true;
+    return false;
+}
+
+/* Lines have no place for a credential: there it is the certificate or nothing. */
+static void check_streams(const struct settings *settings, struct mistakes *mistakes)
+{
+    for (size_t i = 0; i < settings->listeners; i++) {
+        const struct listener_settings *listener = &settings->listener[i];
+        bool shows = settings->auth.certificates && listener->tls.client_auth == TLS_CLIENT_REQUIRE;
+        if ((listener->transports & TRANSPORT_STREAM) && !shows)
+            text_addf(mistake(mistakes, (struct position){listener->place.line, listener->place.column}),
+                      "listen[%zu]: with auth.required nobody could use it: on a stream a client can only show a "
+                      "certificate (tls.client_auth: require, auth.certificates: true)",
+                      i);
+    }
+}
+
+int check_auth(const struct node *root, const struct settings *settings, struct mistakes *mistakes)
+{
+    const struct auth_settings *auth = &settings->auth;
+    if (auth->required && auth->api_keys == 0 && auth->issuers == 0 && !auth->certificates)
+        text_add_literal(mistake(mistakes, place_of(root, "required")),
+                         "auth.required: nobody could get in: there are no api_keys, no jwt and no certificates");
+    if (auth->certificates && !asks_for_certificates(settings))
+        text_add_literal(mistake(mistakes, place_of(root, "certificates")),
+                         "auth.certificates: no listener asks clients for one (tls.client_auth)");
+    if (auth->required)
+        check_streams(settings, mistakes);
+    return check_keys(auth, mistakes);
+}

@@ -59,19 +59,20 @@ bool log_enabled(enum log_level level)
 }
 
 /* Adds the bytes if the line stays below `limit`. */
-static bool add(struct line *line, struct span bytes, size_t limit)
+static bool add(struct line *line, struct span added, size_t limit)
 {
-    if (line->size > limit || bytes.size > limit - line->size)
+    if (line->size > limit || added.size > limit - line->size)
         return false;
-    memcpy(line->at + line->size, bytes.at, bytes.size);
-    line->size += bytes.size;
+    if (added.size > 0)
+        memcpy(line->at + line->size, added.at, added.size);
+    line->size += added.size;
     return true;
 }
 
 /* What only an end of a line or value may do: it goes into the bytes kept free for it. */
-static void add_end(struct line *line, struct span bytes)
+static void add_end(struct line *line, struct span added)
 {
-    (void)add(line, bytes, LOG_LINE_BYTES);
+    (void)add(line, added, LOG_LINE_BYTES);
 }
 
 /* The code point of a well-formed character. */
@@ -111,13 +112,35 @@ static bool add_character(struct line *line, struct span *value, size_t limit)
     return true;
 }
 
+/* Nearly all that is logged are such bytes, so they are not looked at one by one. */
+enum { BYTE_PLAIN = 1 /* stands for itself in quotes */, BYTE_BARE = 2 /* and without them, in logfmt */ };
+static const unsigned char bytes[256] = {
+    [' '] = BYTE_PLAIN, ['!'] = BYTE_PLAIN | BYTE_BARE,         ['#' ... '<'] = BYTE_PLAIN | BYTE_BARE,
+    ['='] = BYTE_PLAIN, ['>' ... '['] = BYTE_PLAIN | BYTE_BARE, [']' ... '~'] = BYTE_PLAIN | BYTE_BARE,
+};
+
+/* How many bytes of that kind the value begins with. */
+static size_t run_of(struct span value, unsigned kind)
+{
+    size_t run = 0;
+    while (run < value.size && bytes[(unsigned char)value.at[run]] & kind)
+        run++;
+    return run;
+}
+
 /* logfmt: whether the value can stand without quotes. */
 static bool is_bare(struct span value)
 {
-    for (size_t i = 0; i < value.size; i++)
-        if (value.at[i] <= ' ' || value.at[i] > '~' || strchr("\"=\\", value.at[i]))
-            return false;
-    return value.size > 0;
+    return value.size > 0 && run_of(value, BYTE_BARE) == value.size;
+}
+
+/* As many plain bytes as fit. Takes them off `value`. */
+static void add_plain(struct line *line, struct span *value, size_t limit)
+{
+    size_t run = MIN(run_of(*value, BYTE_PLAIN), limit > line->size ? limit - line->size : 0);
+    (void)add(line, (struct span){value->at, run}, limit);
+    value->at += run;
+    value->size -= run;
 }
 
 static void add_value(struct line *line, struct span value)
@@ -129,8 +152,15 @@ static void add_value(struct line *line, struct span value)
     add_end(line, SPAN("\""));
     size_t limit = MIN(line->size + LOG_VALUE_BYTES, line_limit);
     size_t fits = line->size; /* where the value can still be cut so that the mark fits as well */
-    while (value.size > 0 && add_character(line, &value, limit))
+    do {
+        size_t start = line->size;
+        add_plain(line, &value, limit);
+        if (start <= limit - VALUE_TAIL) /* a run can be cut anywhere */
+            fits = MIN(line->size, limit - VALUE_TAIL);
+        if (value.size == 0 || !add_character(line, &value, limit))
+            break;
         fits = line->size <= limit - VALUE_TAIL ? line->size : fits;
+    } while (value.size > 0);
     if (value.size > 0) {
         line->size = fits;
         add_end(line, SPAN("\xe2\x80\xa6"));

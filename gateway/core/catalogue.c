@@ -245,6 +245,54 @@ int catalogue_resource(const struct catalogue *catalogue, struct span uri, struc
     return 0;
 }
 
+/* ---- what changed ---- */
+
+static void add_change(const struct item *item, unsigned *left, struct text *out)
+{
+    if (*left == 0) {
+        out->error = -EMSGSIZE;
+        return;
+    }
+    --*left;
+    text_add_char(out, (char)('0' + item->kind));
+    text_add(out, span_of(item->key));
+    text_add_char(out, '\0');
+}
+
+/* Rows are in the order of ordinals, which items keep. */
+static void compare_shelves(const struct shelf *before, const struct shelf *after, unsigned *left, struct text *out)
+{
+    size_t b = 0, a = 0;
+    while ((b < before->rows || a < after->rows) && out->error == 0) {
+        const struct item *old = b < before->rows ? before->row[b] : NULL;
+        const struct item *new = a < after->rows ? after->row[a] : NULL;
+        bool gone = old && (!new || old->ordinal < new->ordinal), came = new && (!old || new->ordinal < old->ordinal);
+        if (gone || came)
+            add_change(gone ? old : new, left, out);
+        b += !came;
+        a += !gone;
+    }
+}
+
+void catalogue_add_changes(const struct catalogue *before, const struct catalogue *after, struct text *out)
+{
+    unsigned left = CATALOGUE_MAX_CHANGES;
+    for (unsigned kind = 0; kind < ITEM_KINDS; kind++)
+        compare_shelves(&before->shelf[kind], &after->shelf[kind], &left, out);
+    if (out->error)
+        text_done(out);
+}
+
+bool catalogue_next_change(struct span *changes, enum item_kind *ret_kind, struct span *ret_key)
+{
+    if (changes->size == 0)
+        return false;
+    struct span record = span_cut(changes, '\0');
+    *ret_kind = (enum item_kind)(record.at[0] - '0');
+    *ret_key = (struct span){record.at + 1, record.size - 1};
+    return true;
+}
+
 size_t catalogue_count(const struct catalogue *catalogue, enum item_kind kind)
 {
     return catalogue->shelf[kind].rows;

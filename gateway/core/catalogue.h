@@ -109,6 +109,14 @@ MUST_USE int catalogue_match(const struct catalogue *catalogue, struct span uri,
 /* The resource of that URI, or the template that matches it (only then *ret_match is set). 0 or CATALOGUE_NONE. */
 MUST_USE int catalogue_resource(const struct catalogue *catalogue, struct span uri, struct item **ret_item,
                                 struct uri_match *ret_match);
+/* Appends a record for each item that one of the two has and the other has not: its kind as one byte, '0' + kind, its
+   key, a NUL. If there are more than CATALOGUE_MAX_CHANGES, or there is no memory, nothing: then nobody knows what
+   changed. */
+enum { CATALOGUE_MAX_CHANGES = 64 };
+void catalogue_add_changes(const struct catalogue *before, const struct catalogue *after, struct text *out);
+/* Takes the first record off `changes`. False: there is none. */
+bool catalogue_next_change(struct span *changes, enum item_kind *ret_kind, struct span *ret_key);
+
 /* The items of a kind in the order of their ordinals. */
 size_t catalogue_count(const struct catalogue *catalogue, enum item_kind kind);
 struct item *catalogue_at(const struct catalogue *catalogue, enum item_kind kind, size_t index);

@@ -249,6 +249,12 @@ struct snapshot *gateway_snapshot(struct gateway *gateway)
     return snapshot;
 }
 
+/* `items` as catalogue_add_changes() has them, where a policy makes a difference. */
+struct changed {
+    unsigned kinds;
+    struct text items;
+};
+
 struct edit {
     int (*run)(struct catalogue_builder *builder, void *data);
     void *data;
@@ -256,7 +262,7 @@ struct edit {
 
 /* With the lock held: the newest catalogue, changed by `edit`, becomes the newest snapshot. */
 static int edit_catalogue(struct gateway *gateway, struct settings_holder *settings, const struct edit *edit,
-                          unsigned *ret_changed, struct snapshot **ret_old)
+                          struct changed *changed, struct snapshot **ret_old)
 {
     struct catalogue_builder *builder = NULL;
     struct catalogue *catalogue = NULL;
@@ -265,10 +271,12 @@ static int edit_catalogue(struct gateway *gateway, struct settings_holder *setti
     if (r == 0)
         r = edit->run(builder, edit->data);
     if (r == 0)
-        r = catalogue_builder_finish(builder, &catalogue, ret_changed);
+        r = catalogue_builder_finish(builder, &catalogue, &changed->kinds);
     catalogue_builder_free(builder);
     if (r != 0)
         return r;
+    if (changed->kinds && settings_holder_get(settings)->policies)
+        catalogue_add_changes(snapshot_catalogue(gateway->snapshot), catalogue, &changed->items);
     r = snapshot_new(settings_holder_ref(settings), catalogue, &snapshot);
     if (r < 0) {
         settings_holder_unref(settings);
@@ -284,13 +292,20 @@ static int edit_catalogue(struct gateway *gateway, struct settings_holder *setti
 static int change(struct gateway *gateway, struct settings_holder *settings, const struct edit *edit,
                   unsigned announced)
 {
-    unsigned changed = 0;
+    struct changed changed = {.items = TEXT(CATALOGUE_MAX_CHANGES * (CATALOGUE_MAX_URI_BYTES + 2))};
     struct snapshot *old = NULL;
     pthread_mutex_lock(&gateway->publish_lock);
     int r = edit_catalogue(gateway, settings ? settings : snapshot_settings(gateway->snapshot), edit, &changed, &old);
     pthread_mutex_unlock(&gateway->publish_lock);
     snapshot_unref(old);
-    return r == 0 ? announce(gateway, changed | announced) : r;
+    if (announced) /* whatever changed, and whoever sees it */
+        text_done(&changed.items);
+    if (r == 0 && (changed.kinds | announced))
+        r = subscriptions_announce_changes(gateway, changed.kinds | announced, text_span(&changed.items)) < 0
+                ? GATEWAY_NOT_ANNOUNCED
+                : 0;
+    text_done(&changed.items);
+    return r;
 }
 
 /* Another policy makes other lists for somebody; for whom is not looked into. */

@@ -33,13 +33,27 @@ void permission_of(const struct exchange *exchange, struct permission *ret_permi
     permission_now(exchange->snapshot, exchange->listener, exchange->identity, ret_permission);
 }
 
-bool permission_lists(const struct permission *permission, const struct item *item)
+static bool shows(const struct permission *permission, enum item_kind kind, struct span key)
 {
     if (!permission->view.policy)
         return true;
-    enum policy_verdict verdict =
-        policy_check(&permission->view, (enum policy_kind)item->kind, span_of(item->key), NULL);
+    enum policy_verdict verdict = policy_check(&permission->view, (enum policy_kind)kind, key, NULL);
     return verdict == POLICY_ALLOWED || (verdict == POLICY_SCOPE_MISSING && permission->may_step_up);
+}
+
+bool permission_lists(const struct permission *permission, const struct item *item)
+{
+    return shows(permission, item->kind, span_of(item->key));
+}
+
+bool permission_notices(const struct permission *permission, unsigned kinds, struct span changes)
+{
+    enum item_kind kind;
+    struct span key;
+    bool noticed = !permission->view.policy || changes.size == 0;
+    while (!noticed && catalogue_next_change(&changes, &kind, &key))
+        noticed = kinds & 1U << kind && shows(permission, kind, key);
+    return noticed;
 }
 
 bool permission_tells(const struct permission *permission, struct span uri)

@@ -17,6 +17,9 @@ void permission_now(const struct snapshot *snapshot, const struct listener_setti
 /* Whether it is in lists. What only a scope keeps from a caller is there for those who may step up, and for nobody
    else. */
 bool permission_lists(const struct permission *permission, const struct item *item);
+/* Whether a list of these kinds (1 << item_kind) is another one for the caller, when that has changed which
+   catalogue_add_changes() says. Without a word of what changed: yes. */
+bool permission_notices(const struct permission *permission, unsigned kinds, struct span changes);
 /* Whether somebody who subscribed to this URI is told of it. */
 bool permission_tells(const struct permission *permission, struct span uri);
 

@@ -307,37 +307,37 @@ void session_unsubscribe(struct session *session, struct span uri)
 }
 
 /* With the lock held: whether the policy of now lets its owner know. */
-static bool may_know(const struct session *session, const struct snapshot *snapshot, struct span uri)
+static bool may_know(const struct session *session, const struct snapshot *snapshot, const struct session_news *news)
 {
     struct permission permission;
     const struct settings *settings = snapshot->settings;
     bool known = session->listener < settings->listeners;
     permission_now(snapshot, known ? &settings->listener[session->listener] : NULL, session->identity, &permission);
-    return permission_tells(&permission, uri);
+    return news->kinds ? permission_notices(&permission, news->kinds, news->items)
+                       : permission_tells(&permission, news->uri);
 }
 
-static bool wants(struct session *session, const struct snapshot *snapshot, struct span uri)
+static bool wants(struct session *session, const struct snapshot *snapshot, const struct session_news *news)
 {
     struct subscription *subscription = NULL;
-    if (span_absent(uri))
-        return true;
     pthread_mutex_lock(&session->lock);
-    HASH_FIND(hh, session->subscriptions, uri.at, uri.size, subscription);
-    bool wanted = subscription && may_know(session, snapshot, uri);
+    if (!news->kinds)
+        HASH_FIND(hh, session->subscriptions, news->uri.at, news->uri.size, subscription);
+    bool wanted = (news->kinds || subscription) && may_know(session, snapshot, news);
     pthread_mutex_unlock(&session->lock);
     return wanted;
 }
 
 /* Locks go stripe, then session, never the other way round. */
-void session_table_notify(struct gateway *gateway, struct span uri, struct span message)
+void session_table_notify(struct gateway *gateway, const struct session_news *news)
 {
     struct snapshot *snapshot = gateway_snapshot(gateway);
     for (unsigned i = 0; i < STRIPES; i++) {
         struct stripe *stripe = &gateway->sessions->stripe[i];
         pthread_mutex_lock(&stripe->lock);
         for (struct session *session = stripe->sessions; session; session = session->hh.next)
-            if (wants(session, snapshot, uri))
-                session_notify(session, snapshot->settings, message);
+            if (wants(session, snapshot, news))
+                session_notify(session, snapshot->settings, news->message);
         pthread_mutex_unlock(&stripe->lock);
     }
     snapshot_unref(snapshot);

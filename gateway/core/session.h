@@ -66,5 +66,12 @@ void session_cancel_call(struct session *session, struct span id);
 /* A message for the client outside of any call: goes to the session's standing stream, or waits for it in the replay
  * buffer. */
 void session_notify(struct session *session, const struct settings *settings, struct span message);
-/* Every session, e.g. for a list change; `uri` absent: all, else those subscribed to it. */
-void session_table_notify(struct gateway *gateway, struct span uri, struct span message);
+/* Every session that may know: of a resource those that are subscribed to it; of lists of these kinds (1 << item_kind)
+   those for whom they are others now (permission_notices()). */
+struct session_news {
+    struct span uri; /* absent: lists */
+    unsigned kinds;
+    struct span items;
+    struct span message;
+};
+void session_table_notify(struct gateway *gateway, const struct session_news *news);

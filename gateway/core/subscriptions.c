@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "gateway/core/call_priv.h"
 #include "gateway/core/permission.h"
 #include "gateway/core/result.h"
 #include "gateway/core/session.h"
@@ -210,12 +211,18 @@ void subscriptions_end_all(struct reactor *reactor)
 
 /* ---- announcements ---- */
 
+/* What is said: that lists changed, or that a resource did. */
+struct news {
+    unsigned kinds;    /* 0: a resource */
+    struct span uri;   /* of it */
+    struct span items; /* of lists, as catalogue_add_changes() writes them; empty: nobody knows */
+};
+
 struct announcement {
     struct reactor_post post;
     struct reactor *reactor;
-    unsigned kinds;
-    size_t uri_size; /* 0: a list change */
-    char uri[];
+    struct news news; /* its spans point to the bytes behind it */
+    char bytes[];
 };
 
 static bool watches(const struct listen *listen, struct span uri)
@@ -227,12 +234,19 @@ static bool watches(const struct listen *listen, struct span uri)
 }
 
 /* By the policy of now, which may be another than when it began to listen. */
-static bool may_know(const struct listen *listen, struct span uri)
+static bool may_know(const struct listen *listen, const struct news *news)
 {
     struct permission permission;
     const struct exchange *exchange = listen->exchange;
     permission_now(reactor_snapshot(exchange->reactor), exchange->listener, exchange->identity, &permission);
-    return permission_tells(&permission, uri);
+    return news->uri.size ? permission_tells(&permission, news->uri)
+                          : permission_notices(&permission, news->kinds, news->items);
+}
+
+static bool wants(const struct listen *listen, const struct news *news)
+{
+    bool asked = news->uri.size ? watches(listen, news->uri) : (listen->kinds & news->kinds) != 0;
+    return asked && may_know(listen, news);
 }
 
 static void add_notification(struct text *out, const char *method, const struct exchange *exchange, struct span uri)
@@ -259,63 +273,77 @@ static void tell(struct listen *listen, const char *method, struct span uri)
 }
 
 /* To tell one stream may end it, and others with it: each goes back to the list before it is told. */
-static void tell_all(struct reactor *reactor, unsigned kinds, const char *method, struct span uri)
+static void tell_streams(void *of, const char *method, const struct news *news)
 {
-    struct link *list = reactor_listeners(reactor), untold;
+    struct link *list = reactor_listeners(of), untold;
     link_move(&untold, list);
     while (!link_alone(&untold)) {
         struct listen *listen = CONTAINER_OF(untold.next, struct listen, link);
         link_remove(&listen->link);
         link_append(list, &listen->link);
-        if (uri.size ? watches(listen, uri) && may_know(listen, uri) : (listen->kinds & kinds) != 0)
-            tell(listen, method, uri);
+        if (wants(listen, news))
+            tell(listen, method, news->uri);
     }
+}
+
+static void tell_sessions(void *of, const char *method, const struct news *news)
+{
+    CLEANUP(text_done) struct text message = TEXT(SIZE_MAX);
+    struct session_news told = {.uri = news->uri, .kinds = news->kinds, .items = news->items};
+    add_notification(&message, method, NULL, news->uri);
+    told.message = text_span(&message);
+    if (!message.error)
+        session_table_notify(of, &told);
+}
+
+/* One notification after the other. */
+static void tell_each(const struct news *news, void (*say)(void *of, const char *method, const struct news *news),
+                      void *of)
+{
+    if (news->uri.size)
+        say(of, "notifications/resources/updated", &(struct news){.uri = news->uri});
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
+        if (news->kinds & changes[i].kinds)
+            say(of, changes[i].method, &(struct news){.kinds = changes[i].kinds, .items = news->items});
 }
 
 static void announce_here(struct reactor_post *post)
 {
     struct announcement *announcement = CONTAINER_OF(post, struct announcement, post);
-    struct span uri = {announcement->uri, announcement->uri_size};
-    if (uri.size)
-        tell_all(announcement->reactor, 0, "notifications/resources/updated", uri);
-    for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
-        if (announcement->kinds & changes[i].kinds)
-            tell_all(announcement->reactor, changes[i].kinds, changes[i].method, (struct span){0});
+    tell_each(&announcement->news, tell_streams, announcement->reactor);
     free(announcement);
 }
 
-static void announce_to_sessions(struct gateway *gateway, const char *method, struct span uri)
+static int announce_on(struct reactor *reactor, const struct news *news)
 {
-    CLEANUP(text_done) struct text message = TEXT(SIZE_MAX);
-    add_notification(&message, method, NULL, uri);
-    if (!message.error)
-        session_table_notify(gateway, uri, text_span(&message));
-}
-
-static int announce_to_streams(struct reactor *reactor, unsigned kinds, struct span uri)
-{
-    struct announcement *announcement = calloc(1, sizeof(*announcement) + uri.size + 1);
+    struct announcement *announcement = calloc(1, sizeof(*announcement) + news->uri.size + news->items.size);
     if (!announcement)
         return -ENOMEM;
+    char *to = announcement->bytes;
     announcement->reactor = reactor;
-    announcement->kinds = kinds;
-    announcement->uri_size = uri.size;
-    if (uri.size)
-        memcpy(announcement->uri, uri.at, uri.size);
+    announcement->news.kinds = news->kinds;
+    announcement->news.uri = span_move(&to, news->uri);
+    announcement->news.items = span_move(&to, news->items);
     reactor_post(reactor, &announcement->post, announce_here);
     return 0;
 }
 
-int subscriptions_announce(struct gateway *gateway, unsigned kinds, struct span uri)
+static int announce(struct gateway *gateway, const struct news *news)
 {
     int r = 0;
     for (unsigned i = 0; i < gateway->reactors; i++)
-        if (announce_to_streams(gateway->reactor[i], kinds, uri) < 0)
+        if (announce_on(gateway->reactor[i], news) < 0)
             r = -ENOMEM;
-    if (uri.size)
-        announce_to_sessions(gateway, "notifications/resources/updated", uri);
-    for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
-        if (kinds & changes[i].kinds)
-            announce_to_sessions(gateway, changes[i].method, (struct span){0});
+    tell_each(news, tell_sessions, gateway);
     return r;
+}
+
+int subscriptions_announce(struct gateway *gateway, unsigned kinds, struct span uri)
+{
+    return announce(gateway, &(struct news){.kinds = kinds, .uri = uri});
+}
+
+int subscriptions_announce_changes(struct gateway *gateway, unsigned kinds, struct span items)
+{
+    return announce(gateway, &(struct news){.kinds = kinds, .items = items});
 }

@@ -15,3 +15,5 @@ void subscriptions_end_all(struct reactor *reactor);
 /* The lists of these kinds (1 << item_kind) have changed; or the resource `uri`. Any thread. 0, or -ENOMEM: not
    everybody was told. */
 MUST_USE int subscriptions_announce(struct gateway *gateway, unsigned kinds, struct span uri);
+/* The lists of these kinds have changed by `items` (catalogue_add_changes()): who may see none of it is not told. */
+MUST_USE int subscriptions_announce_changes(struct gateway *gateway, unsigned kinds, struct span items);

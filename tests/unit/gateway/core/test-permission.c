@@ -367,6 +367,72 @@ static void test_reload(void **state UNUSED)
     done(&scene);
 }
 
+struct addition {
+    struct fake *fake;
+    const char *name;
+    unsigned count;
+};
+
+/* Tools NAME0, NAME1 ... */
+static int add_tools(struct catalogue_builder *builder, void *data)
+{
+    const struct addition *addition = data;
+    for (unsigned i = 0; i < addition->count; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%s%u", addition->name, i);
+        char *definition = fake_format(FAKE_TOOL("%s"), name);
+        struct fake_row row = {ITEM_TOOL, 0, name, definition, {0}};
+        assert_int_equal(catalogue_builder_add(builder, fake_item(addition->fake, &row)), 0);
+        free(definition);
+    }
+    return 0;
+}
+
+static struct asked *listen_for_tools(struct scene *scene, unsigned caller)
+{
+    return fake_modern(as(scene, caller),
+                       &(struct fake_request){.method = "subscriptions/listen",
+                                              .params = "\"notifications\":{\"toolsListChanged\":true},"});
+}
+
+/* A list that is the same as before for a caller is not said to have changed: the news would be that something hidden
+   has. So many changes that nobody keeps them are said to all. */
+static void test_list_changes(void **state UNUSED)
+{
+    struct scene scene;
+    char session[FAKE_SESSION_BYTES];
+    begin(&scene);
+    struct asked *nobody = listen_for_tools(&scene, NOBODY), *key = listen_for_tools(&scene, KEY);
+    struct fake *fake = as(&scene, NOBODY);
+    fake_open(fake, "2025-11-25", "{}", session);
+    struct asked *get = fake_get(fake, session, NULL);
+    struct addition addition = {fake, "ask_more", 2};
+    assert_int_equal(gateway_edit_catalogue(fake->gateway, add_tools, &addition, 0), 0);
+    fake_settle(fake);
+    assert_int_equal(key->events, 2);
+    assert_int_equal(nobody->events, 1);
+    assert_int_equal(get->events, 0);
+    addition.name = "other"; /* nobody's but the admins' */
+    assert_int_equal(gateway_edit_catalogue(fake->gateway, add_tools, &addition, 0), 0);
+    fake_settle(fake);
+    assert_int_equal(key->events, 2);
+    assert_int_equal(nobody->events, 1);
+    addition.name = "many";
+    addition.count = CATALOGUE_MAX_CHANGES + 1;
+    assert_int_equal(gateway_edit_catalogue(fake->gateway, add_tools, &addition, 0), 0);
+    fake_settle(fake);
+    assert_int_equal(key->events, 3);
+    assert_int_equal(nobody->events, 2);
+    assert_int_equal(get->events, 1);
+    assert_int_equal(gateway_edit_catalogue(fake->gateway, no_change, NULL, 1U << ITEM_TOOL), 0); /* a module says so */
+    fake_settle(fake);
+    assert_int_equal(nobody->events, 3);
+    fake_delete(fake, session);
+    fake_gone(nobody);
+    fake_gone(key);
+    done(&scene);
+}
+
 /* Whoever may not call a tool any more does not get at what it has done before. */
 static void test_tasks(void **state UNUSED)
 {
@@ -394,9 +460,9 @@ static void test_tasks(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lists),        cmocka_unit_test(test_pages),       cmocka_unit_test(test_names),
-        cmocka_unit_test(test_nobody_asked), cmocka_unit_test(test_completions), cmocka_unit_test(test_subscriptions),
-        cmocka_unit_test(test_reload),       cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_lists),        cmocka_unit_test(test_pages),        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_nobody_asked), cmocka_unit_test(test_completions),  cmocka_unit_test(test_subscriptions),
+        cmocka_unit_test(test_reload),       cmocka_unit_test(test_list_changes), cmocka_unit_test(test_tasks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

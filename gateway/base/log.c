@@ -32,6 +32,19 @@ void log_set_level(enum log_level level)
     atomic_store(&minimum, level);
 }
 
+enum log_level log_minimum(void)
+{
+    return (enum log_level)atomic_load(&minimum);
+}
+
+const char *log_level_word(enum log_level level)
+{
+    static const char *const words[] = {
+        [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error", [LOG_OFF] = "off",
+    };
+    return words[level];
+}
+
 void log_set_format(enum log_format format)
 {
     atomic_store(&line_format, format);
@@ -220,14 +233,13 @@ static void add_field(struct line *line, const struct log_field *field)
 
 static void start_line(struct line *line, enum log_level level, const char *event)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error", "off"};
     char time[CLOCK_ISO_BYTES];
     bool json = line->format == LOG_JSON;
     clock_format_iso(clock_wall_ms(), time);
     add_end(line, json ? SPAN("{\"time\":\"") : SPAN("time="));
     add_end(line, span_of(time));
     add_end(line, json ? SPAN("\"") : SPAN(""));
-    add_field(line, &(struct log_field)LOG_TEXT("level", names[level]));
+    add_field(line, &(struct log_field)LOG_TEXT("level", log_level_word(level)));
     add_field(line, &(struct log_field)LOG_TEXT("event", event));
 }
 

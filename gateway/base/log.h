@@ -36,6 +36,9 @@ struct log_field {
 
 /* Process-wide; the level may change at any time from any thread. Default: info, logfmt, stderr. */
 void log_set_level(enum log_level level);
+enum log_level log_minimum(void);
+/* "debug", "info", "warning", "error", "off". */
+const char *log_level_word(enum log_level level);
 void log_set_format(enum log_format format);
 /* A descriptor other than 2, for tests; -1 silences. */
 void log_set_descriptor(int descriptor);

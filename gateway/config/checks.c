@@ -29,7 +29,7 @@ static bool consists_of(struct span value, const char *others)
 
 bool check_path(struct span value, struct text *problem)
 {
-    static const char *const own[] = {"/healthz", "/readyz", "/metrics", "/status"};
+    static const char *const own[] = {"/healthz", "/readyz", "/metrics", "/status", "/log-level"};
     if (value.size == 0 || value.at[0] != '/')
         return refuse(problem, value, "must begin with a slash, as in /mcp");
     if (!consists_of(value, "/-._~!$&'()*+,;=:@%"))

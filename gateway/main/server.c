@@ -214,7 +214,9 @@ static int start_fronts(struct server *server)
                                        .traces = server->traces,
                                        .certificates = each_certificate,
                                        .certificates_context = server};
-    pages_fill(&server->sources, server->pages);
+    int result = pages_fill(&server->sources, server->pages);
+    if (result < 0)
+        return result;
     return fronts_open(server->gateway, server_settings(server), server->pages, PAGES_COUNT, &server->fronts,
                        &server->problem);
 }

@@ -4,6 +4,8 @@
 
 struct traces;
 
+enum { SOURCES_POLICY_BYTES = 512 };
+
 struct sources {
     struct gateway *gateway;
     struct traces *traces; /* NULL: none */
@@ -11,6 +13,7 @@ struct sources {
        seconds since 1970. Any thread. NULL: none does. */
     void (*certificates)(void *context, void (*each)(void *out, const char *address, int64_t expires_s), void *out);
     void *certificates_context;
+    char policy[SOURCES_POLICY_BYTES]; /* of the status page; pages_fill() */
 };
 
 static inline void sources_certificates(const struct sources *sources,

@@ -2,6 +2,8 @@
 import http.client
 import json
 import re
+import signal
+import time
 import unittest
 
 from client import call_text, post
@@ -56,6 +58,105 @@ class Pages(unittest.TestCase):
                 self.assertTrue(body.endswith("\n"))
         self.assertEqual(self.request(self.listener, "/healthz")[2], "ok\n")
         self.assertEqual(self.request(self.admin, "/healthz", "POST")[0], 405)
+
+    def test_status_for_browsers(self):
+        browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+        for path, accept, content_type in (("/", "*/*", "text/html; charset=utf-8"), ("/status", browser, "text/html; charset=utf-8"),
+                                           ("/status", "application/json", "application/json"), ("/status", "*/*", "application/json")):
+            with self.subTest(path=path, accept=accept):
+                status, headers, body = self.request(self.admin, path, headers={"Accept": accept})
+                self.assertEqual((status, headers["Content-Type"]), (200, content_type))
+                if path == "/status":
+                    self.assertEqual(headers["Vary"], "Accept")
+                if "html" in content_type:
+                    self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+                    self.assertEqual((headers["X-Content-Type-Options"], headers["Referrer-Policy"]), ("nosniff", "no-referrer"))
+                    self.assertTrue(body.startswith("<!DOCTYPE html>"))
+        self.assertEqual(self.request(self.listener, "/", headers={"Accept": browser})[0], 404)
+        self.assertEqual(self.request(self.listener, "/status/events")[0], 404)
+
+    def events(self, seconds=30):
+        """An open stream: (its response, a generator of its events)."""
+        connection = http.client.HTTPConnection(self.admin, timeout=seconds)
+        connection.request("GET", "/status/events", headers={"Accept": "text/event-stream"})
+        response = connection.getresponse()
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.headers["Content-Type"], "text/event-stream")
+
+        def read():
+            for line in iter(response.readline, b""):
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+        return response, read()
+
+    def wait_for_streams(self, count, seconds=30):
+        deadline = time.monotonic() + seconds
+        while (used := self.status()["limits"]["streams"]["used"]) != count:
+            self.assertLess(time.monotonic(), deadline, f"{used} streams are open")
+
+    def test_events(self):
+        """One at once, then one a second; charged as a stream, and given back."""
+        stream, events = self.events()
+        first = next(events)
+        self.assertEqual((first["phase"], first["limits"]["streams"]["used"]), ("ready", 1))
+        call_text(self.weir, "echo", {"message": "hi"})
+        while next(events)["requests"]["total"] == first["requests"]["total"]:
+            pass
+        other, more = self.events()
+        self.assertEqual(next(more)["limits"]["streams"]["used"], 2)
+        stream.close()
+        self.wait_for_streams(1)
+        other.close()
+        self.wait_for_streams(0)
+        self.assertEqual(self.request(self.admin, "/status/events", "HEAD")[0], 200)
+        self.wait_for_streams(0)
+
+    def test_events_end_at_the_drain(self):
+        stream, events = self.events()
+        next(events)
+        self.weir.signal(signal.SIGTERM)
+        for event in events:  # the end of the stream, and not of the time that a read may take
+            self.assertIn(event["phase"], ("ready", "leaving", "draining"))
+        stream.close()
+        self.weir.process.wait(30)
+
+    def test_events_are_bounded(self):
+        self.weir.config_path.write_text(CONFIG.replace("limits: {", "limits: {max_streams: 1, "))
+        self.weir.signal(signal.SIGHUP)
+        self.weir.wait_log("reloaded")
+        stream, events = self.events()
+        next(events)
+        status, headers, body = self.request(self.admin, "/status/events")
+        self.assertEqual((status, headers["Retry-After"]), (503, "1"))
+        self.assertIn("limits.max_streams", body)
+        stream.close()
+
+    def put(self, value, **headers):
+        return self.request(self.admin, "/log-level", "PUT", value, headers)[::2]
+
+    def test_log_level(self):
+        self.assertEqual(self.request(self.admin, "/log-level")[::2], (200, "info\n"))
+        self.assertEqual(self.put("debug"), (200, "debug\n"))
+        self.assertEqual(self.weir.wait_log("audit_log_level")["to"], "debug")
+        self.weir.process.send_signal(signal.SIGHUP)
+        self.weir.wait_log("reloaded")
+        self.assertEqual(self.request(self.admin, "/log-level")[::2], (200, "info\n"))
+        self.assertEqual(self.put("warning", Origin="http://localhost:3000"), (200, "warning\n"))
+
+    def test_log_level_is_not_for_everybody(self):
+        rows = [("verbose", {}, 400), ("", {}, 400), ("x" * 1025, {}, 413), ("debug", {"Origin": "https://evil.example"}, 403),
+                ("debug", {"Origin": "null"}, 403), ("debug", {"Host": "evil.example"}, 403)]
+        for value, headers, status in rows:
+            with self.subTest(value=value[:10], headers=headers):
+                self.assertEqual(self.put(value, **headers)[0], status)
+        for method in ("POST", "DELETE"):
+            status, headers, _ = self.request(self.admin, "/log-level", method, "debug")
+            self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD, PUT"))
+        self.assertEqual(self.request(self.admin, "/status", "PUT", "debug")[0], 405)
+        self.assertEqual(self.request(self.listener, "/log-level", "PUT", "debug")[0], 404)
+        self.assertEqual(self.request(self.admin, "/log-level", "OPTIONS", headers={
+            "Origin": "http://localhost:3000", "Access-Control-Request-Method": "PUT"})[0], 405)
+        self.assertEqual(self.request(self.admin, "/log-level")[::2], (200, "info\n"))
 
     def test_requests_are_counted(self):
         self.assertEqual(call_text(self.weir, "echo", {"message": "hi"}), "hi")

@@ -180,6 +180,7 @@ static void init_lists(struct http_front *front)
     for (unsigned i = 0; i < HTTP_STAGES; i++)
         link_init(&front->deadline[i]);
     link_init(&front->streams);
+    link_init(&front->live);
     link_init(&front->sse);
     link_init(&front->sse_silent);
     link_init(&front->resuming);
@@ -197,8 +198,9 @@ static int open_watch(struct http_front *front)
     uv_prepare_init(front->loop, &front->prepare);
     uv_idle_init(front->loop, &front->idle);
     uv_timer_init(front->loop, &front->sweep);
-    front->prepare.data = front->idle.data = front->sweep.data = front;
-    front->references += 3;
+    uv_timer_init(front->loop, &front->live_timer);
+    front->prepare.data = front->idle.data = front->sweep.data = front->live_timer.data = front;
+    front->references += 4;
     uv_prepare_start(&front->prepare, on_prepare);
     return uv_poll_start(&front->watch, UV_READABLE, http_connection_on_watch);
 }
@@ -258,6 +260,7 @@ void http_front_drain(struct http_front *front)
             http_connection_cut(connection);
     }
     sse_legacy_drain(front);
+    http_page_drain(front);
 }
 
 bool http_front_idle(const struct http_front *front)
@@ -311,6 +314,7 @@ void http_front_free(struct http_front *front)
         close_handle((uv_handle_t *)&front->prepare);
         close_handle((uv_handle_t *)&front->idle);
         close_handle((uv_handle_t *)&front->sweep);
+        close_handle((uv_handle_t *)&front->live_timer);
     }
     http_front_unref(front);
 }

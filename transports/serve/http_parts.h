@@ -68,7 +68,9 @@ struct http_front {
     uv_timer_t sweep;     /* deadlines and keep-alive comments */
     struct link deadline[HTTP_STAGES];
     struct link streams; /* by the time of the last bytes */
-    struct link sse;     /* struct sse_legacy: all, and those that nobody has spoken to yet, by their age */
+    struct link live;    /* requests for live pages */
+    uv_timer_t live_timer;
+    struct link sse; /* struct sse_legacy: all, and those that nobody has spoken to yet, by their age */
     struct link sse_silent;
     struct link resuming; /* requests */
     struct link hung_up;  /* connections whose client has closed, with something left to settle */
@@ -92,6 +94,7 @@ enum http_route {
     HTTP_ROUTE_SSE,      /* HTTP with SSE (2024-11-05): the stream */
     HTTP_ROUTE_MESSAGES, /* and what is posted to it */
     HTTP_ROUTE_PAGE,
+    HTTP_ROUTE_SETTING, /* a page that can be changed */
 };
 
 struct http_connection {
@@ -125,6 +128,7 @@ struct http_request {
     struct http_connection *connection; /* NULL once the connection is through with it */
     struct link resuming;
     struct link stream; /* front->streams */
+    struct link live;   /* front->live */
     char *body;
     size_t body_size, body_room;
     struct MHD_Response *response; /* made, not yet given to the connection */
@@ -196,6 +200,8 @@ enum MHD_Result http_request_on_call(void *cls, struct MHD_Connection *mhd, cons
                                      const char *version, const char *upload, size_t *upload_size, void **context);
 void http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                                enum MHD_RequestTerminationCode code);
+/* For an answer that the core has to know of, though there is no message: request->exchange is set up. */
+void http_request_open_exchange(struct http_request *request);
 /* The client cannot be reached any more: ends its connection and tells the core, once. Not from inside the core. */
 void http_request_gone(struct http_request *request);
 /* The same from inside the core: it is told at the end of the turn, when the connection has ended. */
@@ -246,9 +252,20 @@ static inline bool http_route_speaks(enum http_route route)
 {
     return route == HTTP_ROUTE_MCP || route == HTTP_ROUTE_SSE || route == HTTP_ROUTE_MESSAGES;
 }
-/* The answer of a page or a preflight: request->response is set, or -ENOMEM. */
-MUST_USE int http_route_page(struct http_request *request);
+static inline bool http_route_is_page(enum http_route route)
+{
+    return route == HTTP_ROUTE_PAGE || route == HTTP_ROUTE_SETTING;
+}
+/* How large a body may be. */
+size_t http_route_max_body(const struct http_connection *connection);
+/* The answer of a preflight: request->response is set, or -ENOMEM. */
 MUST_USE int http_route_preflight(struct http_request *request);
+
+/* http_page.c */
+/* The same of a page. */
+MUST_USE int http_page_answer(struct http_request *request);
+/* Ends the streams of live pages. */
+void http_page_drain(struct http_front *front);
 
 /* http_upgrade.c */
 bool http_upgrade_served(const struct http_connection *connection);

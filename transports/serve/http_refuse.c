@@ -181,7 +181,7 @@ static int check_mcp(struct http_connection *connection, const struct listener_s
 
 static int check_length(const struct http_connection *connection, struct http_refusal *refusal)
 {
-    if (connection->request->framing.length > http_connection_settings(connection)->limits.max_payload)
+    if (connection->request->framing.length > http_route_max_body(connection))
         return refuse(refusal, ERROR_PAYLOAD_TOO_LARGE, COUNTER_REFUSED_PAYLOAD);
     return 0;
 }
@@ -235,7 +235,7 @@ int http_refuse_head(struct http_connection *connection, const char *method_text
         result = check_route(connection, listener, ret_refusal);
     if (result == 0)
         result = check_method(connection, method, head, ret_refusal);
-    if (result == 0 && connection->route == HTTP_ROUTE_PAGE)
+    if (result == 0 && http_route_is_page((enum http_route)connection->route))
         result = check_page_host(connection, listener, head, ret_refusal);
     if (result == 0 && http_route_speaks((enum http_route)connection->route))
         result = check_mcp(connection, listener, method, head, ret_refusal);

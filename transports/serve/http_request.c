@@ -38,6 +38,7 @@ static struct http_request *new_request(struct http_connection *connection)
     request->queue = TEXT(SIZE_MAX);
     link_init(&request->resuming);
     link_init(&request->stream);
+    link_init(&request->live);
     request->visit = (struct guard_visit){.front = "http", .told = on_told, .context = request};
     http_front_ref(front);
     connection->request = request;
@@ -112,6 +113,7 @@ void http_request_cut(struct http_request *request)
 {
     request->gone = true;
     link_remove(&request->stream);
+    link_remove(&request->live);
     text_done(&request->queue);
     request->queue_sent = 0;
     if (!request->connection)
@@ -159,6 +161,7 @@ void http_request_on_completed(void *cls UNUSED, struct MHD_Connection *mhd UNUS
         guard_pass_end(TAKE(request->pass));
         link_remove(&request->resuming);
         link_remove(&request->stream);
+        link_remove(&request->live);
         text_done(&request->queue);
         tell_core(request);
         let_go(request);
@@ -246,6 +249,11 @@ static void init_exchange(struct http_request *request)
     exchange->message = (struct span){request->body ? request->body : "", request->body_size};
     if (request->session_id[0] != '\0')
         exchange->session_id = span_of(request->session_id);
+}
+
+void http_request_open_exchange(struct http_request *request)
+{
+    init_exchange(request);
 }
 
 /* Nothing more is read of this connection: an answer to a head ends it. */
@@ -341,7 +349,7 @@ static enum MHD_Result refuse_body(struct http_request *request, enum error_name
 
 static enum MHD_Result add_body(struct http_request *request, const char *bytes, size_t size)
 {
-    size_t most = http_connection_settings(request->connection)->limits.max_payload;
+    size_t most = http_route_max_body(request->connection);
     if (size > most || request->body_size > most - size)
         return refuse_body(request, ERROR_PAYLOAD_TOO_LARGE, COUNTER_REFUSED_PAYLOAD);
     if (make_room(request, size) != 0)
@@ -418,8 +426,8 @@ static int dispatch(struct http_request *request)
     request->dispatched = true;
     note_taken(request);
     http_deadline_set(request->connection, HTTP_BUSY);
-    if (request->connection->route == HTTP_ROUTE_PAGE)
-        return http_route_page(request);
+    if (http_route_is_page((enum http_route)request->connection->route))
+        return http_page_answer(request);
     if (request->preflight)
         return http_route_preflight(request);
     if (request->upgrade)

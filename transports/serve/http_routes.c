@@ -1,12 +1,12 @@
-/* What there is to ask for: the MCP path of the listener, the two of HTTP with SSE, and the pages. Also the two answers
-   that need no dispatcher: pages, and CORS preflights from allowed origins (Fetch Standard, "CORS-preflight request").
+/* What there is to ask for: the MCP path of the listener, the two of HTTP with SSE, and the pages. Also the
+   answer to CORS preflights from allowed origins (Fetch Standard, "CORS-preflight request").
    On one reactor; owns nothing. */
 #include "transports/serve/http_parts.h"
 #include "transports/serve/sse_legacy.h"
 
 #include <errno.h>
 
-enum { PAGE_MAX_BYTES = 16 << 20, ALLOW_HEADERS_MAX_BYTES = 1024 };
+enum { ALLOW_HEADERS_MAX_BYTES = 1024 };
 
 /* ---- routes ---- */
 
@@ -48,7 +48,9 @@ enum http_route http_route_find(struct http_connection *connection, struct span 
     if (route != HTTP_ROUTE_NONE)
         return route;
     *ret_page = find_page(connection, path);
-    return *ret_page ? HTTP_ROUTE_PAGE : HTTP_ROUTE_NONE;
+    if (!*ret_page)
+        return HTTP_ROUTE_NONE;
+    return (*ret_page)->change ? HTTP_ROUTE_SETTING : HTTP_ROUTE_PAGE;
 }
 
 const char *http_route_allow(enum http_route route)
@@ -56,6 +58,8 @@ const char *http_route_allow(enum http_route route)
     switch (route) {
     case HTTP_ROUTE_PAGE:
         return "GET, HEAD";
+    case HTTP_ROUTE_SETTING:
+        return "GET, HEAD, PUT";
     case HTTP_ROUTE_SSE:
         return "GET";
     case HTTP_ROUTE_MESSAGES:
@@ -75,25 +79,10 @@ bool http_route_has(enum http_route route, struct span method)
     return false;
 }
 
-/* ---- pages ---- */
-
-int http_route_page(struct http_request *request)
+size_t http_route_max_body(const struct http_connection *connection)
 {
-    const struct page *page = request->connection->page;
-    struct text body = TEXT(PAGE_MAX_BYTES);
-    int status = 200;
-    char *bytes = NULL;
-    size_t size = 0;
-    if (page->render(page->context, &body, &status) < 0 || body.error != 0) {
-        text_clear(&body);
-        text_add_literal(&body, "The page could not be made\n");
-        status = 500;
-    }
-    if (text_take(&body, &bytes, &size) < 0)
-        return -ENOMEM;
-    int result =
-        http_reply_make(request, (unsigned)status, status == 500 ? "text/plain" : page->content_type, bytes, size);
-    return result == 0 ? http_reply_field(request->response, "Cache-Control", "no-store") : result;
+    size_t most = http_connection_settings(connection)->limits.max_payload;
+    return connection->route == HTTP_ROUTE_SETTING ? MIN(most, (size_t)PAGE_MAX_CHANGE) : most;
 }
 
 /* ---- preflights ---- */

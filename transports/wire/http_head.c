@@ -120,6 +120,8 @@ static void add_range(struct http_head *head, struct span range)
         prefer(&head->json, 3, weight);
     else if (span_equal_nocase(type, SPAN("text/event-stream")))
         prefer(&head->event_stream, 3, weight);
+    else if (span_equal_nocase(type, SPAN("text/html")))
+        prefer(&head->html, 3, weight);
 }
 
 static void add_accept(struct http_head *head, struct span line)
@@ -201,6 +203,15 @@ static bool wrong_charset(struct span parameter)
     if (value.size >= 2 && value.at[0] == '"' && value.at[value.size - 1] == '"')
         value = (struct span){value.at + 1, value.size - 2};
     return !span_equal_nocase(value, SPAN("utf-8")) && !span_equal_nocase(value, SPAN("utf8"));
+}
+
+bool http_accepts_html(struct span accept)
+{
+    struct http_head head = {.json = {0}};
+    if (!span_absent(accept))
+        add_accept(&head, accept);
+    unsigned json = head.json.specificity == 3 ? head.json.thousandths : 0;
+    return head.html.thousandths > json;
 }
 
 bool http_head_is_json(const struct http_head *head)

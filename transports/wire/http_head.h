@@ -19,7 +19,7 @@ struct http_preference {
 
 struct http_head {
     struct span field[HTTP_FIELD_COUNT]; /* the first of its name, trimmed; absent: none */
-    struct http_preference json, event_stream;
+    struct http_preference json, event_stream, html;
 };
 
 /* Outcomes: what is wrong with a request. */
@@ -40,6 +40,8 @@ MUST_USE int http_head_framing(const struct http_head *head, bool version_1_0, s
 /* Whether the client takes it. No Accept at all: it takes anything. */
 bool http_head_accepts_json(const struct http_head *head);
 bool http_head_accepts_event_stream(const struct http_head *head);
+/* Whether an Accept field would rather have text/html, which it names, than JSON: a browser's does. */
+bool http_accepts_html(struct span accept);
 /* application/json with any parameters but a charset other than UTF-8. */
 bool http_head_is_json(const struct http_head *head);
 

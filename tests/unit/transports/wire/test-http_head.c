@@ -269,13 +269,39 @@ static void test_peek(void **state)
     }
 }
 
+static void test_html(void **state)
+{
+    static const struct {
+        const char *accept;
+        bool html;
+        const char *comment;
+    } rows[] = {
+        {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true, "a browser"},
+        {"application/json", false, "a script"},
+        {"*/*", false, "curl"},
+        {"text/*", false, "any text: not named"},
+        {"", false, "an empty field"},
+        {"text/html, application/json", false, "either: the one for machines"},
+        {"text/html, application/json;q=0.9", true, "rather the page"},
+        {"text/html;q=0.1, application/json", false, "rather not"},
+        {"text/html;q=0", false, "not at all"},
+        {"TEXT/HTML", true, "any case"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        print_message("%s\n", rows[i].comment);
+        assert_int_equal(http_accepts_html(span_of(rows[i].accept)), rows[i].html);
+    }
+    assert_false(http_accepts_html((struct span){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields),       cmocka_unit_test(test_first_is_kept_second_refused),
         cmocka_unit_test(test_framing),      cmocka_unit_test(test_accept),
         cmocka_unit_test(test_content_type), cmocka_unit_test(test_target),
-        cmocka_unit_test(test_peek),
+        cmocka_unit_test(test_html),         cmocka_unit_test(test_peek),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,3 +219,35 @@ class Session:
     def close(self):
         if self.connection:
             self.connection.close()
+
+
+class SseClient:
+    """A client of 2024-11-05: a stream, and messages posted to where its first event says."""
+
+    def __init__(self, deployment, source):
+        self.deployment, self.source = deployment, source
+        self.connection = connect(deployment, source)
+        self.connection.request("GET", "/sse", headers={"Accept": "text/event-stream"})
+        self.stream = self.connection.getresponse()
+        assert self.stream.status == 200, self.stream.status
+        self.endpoint = self.data()
+
+    def data(self):
+        """Of the next event."""
+        while line := self.stream.readline().decode():
+            if line.startswith("data: "):
+                return line.removeprefix("data: ").rstrip("\n")
+        raise AssertionError("the stream was ended")
+
+    def initialize(self):
+        params = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "deploy", "version": "1"}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
+        posts = connect(self.deployment, self.source)
+        status, _, message = ask(posts, body, {"Content-Type": "application/json"}, path=self.endpoint)
+        posts.close()
+        assert status == 202, (status, message)
+        return json.loads(self.data())["result"]
+
+    def close(self):
+        self.stream.close()
+        self.connection.close()

@@ -4,7 +4,7 @@ import json
 import subprocess
 import time
 
-from callers import HttpCaller, Listener, Session, WebSocketCaller, ask, connect, mark, modern, result_of, trace_of
+from callers import HttpCaller, Listener, Session, SseClient, WebSocketCaller, ask, connect, mark, modern, result_of, trace_of
 from deployment import SECONDS, Deployment, wait_for
 from edge import META
 from websocket_client import PING, PONG, Closed, WebSocket, frame
@@ -187,6 +187,18 @@ class Behind:
         lines = wait_for(lambda: (found := [line for gateway in deployment.gateways for line in gateway.requests()]) and len(found) == 12 and found,
                          "the gateways' logs")
         self.assertEqual(sorted({line["client"] for line in lines}), SOURCES[:4])
+
+    def test_http_with_sse(self):
+        """2024-11-05: a client's messages come to the gateway that has its stream, though no field names a session."""
+        deployment = self.deploy()
+        clients = [SseClient(deployment, source) for source in SOURCES]
+        for client in clients:
+            self.assertEqual(client.initialize()["serverInfo"]["name"], "weir")
+        streams = [sum(client.source == line["client"] for client in clients for line in
+                       wait_for(gateway.requests, "its log")) for gateway in deployment.gateways]
+        self.assertGreater(min(streams), 0, "both gateways have some of them")
+        for client in clients:
+            client.close()
 
     def test_large_messages(self):
         deployment = self.deploy()

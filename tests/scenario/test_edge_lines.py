@@ -9,7 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
-from edge import SECONDS, connect, message, read_to_end
+from edge import SECONDS, connect, message, read_to_end, wait_counter
 from weir_process import COMPLAINTS, WeirProcess, binary, parse_line
 
 CONFIG = """
@@ -258,6 +258,55 @@ class Listeners(unittest.TestCase):
         self.assertEqual(lines.receive()["id"], 1)
         lines.send(*(message(number=number) for number in range(1000)))
         self.assertEqual(sorted(lines.receive()["id"] for _ in range(1000)), list(range(1000)))
+
+
+class Time(unittest.TestCase):
+    """Connections that keep a place for nothing."""
+
+    def setUp(self):
+        self.weir = WeirProcess("listen: [{address: '127.0.0.1:0', transports: [stream]}]\nadmin: {address: '127.0.0.1:0'}\n"
+                                "limits: {body_timeout: 1s, idle_timeout: 1s, session_idle: 1m}\n")
+        self.addCleanup(self.weir.stop)
+
+    def test_half_a_line(self):
+        connection = connect(self.weir.port)
+        connection.sendall(message()[:20])
+        refused = json.loads(read_to_end(connection))
+        self.assertEqual((refused["error"]["code"], refused.get("id")), (408, None))
+        connection.close()
+        wait_counter(self.weir, 'weir_timeouts_total{stage="body"}', 1)
+
+    def test_nothing(self):
+        connection = connect(self.weir.port)
+        self.assertEqual(read_to_end(connection), b"")
+        connection.close()
+        wait_counter(self.weir, 'weir_timeouts_total{stage="idle"}', 1)
+
+    def test_answers_that_nobody_takes(self):
+        """A few, that fit into the send queue: others get no answer for want of it."""
+        connection = connect(self.weir.port)
+        connection.setblocking(False)
+        block, sent = (message() + b"\n") * 100, 0
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            try:
+                sent += connection.send(block[sent % len(block):])
+            except BlockingIOError:
+                time.sleep(0.01)  # the other side is to lose its patience
+            except ConnectionError:
+                break
+        else:
+            self.fail("it was not cut off")
+        connection.close()
+        wait_counter(self.weir, "weir_slow_readers_total", 1)
+
+    def test_a_session_may_rest(self):
+        connection, other = connect(self.weir.port), connect(self.weir.port)
+        lines = Lines(connection.makefile("rb"), connection.makefile("wb"))
+        self.assertIn("result", lines.ask(INITIALIZE))
+        self.assertEqual(read_to_end(other), b"", "without one, the time is over")
+        self.assertEqual(lines.ask({"jsonrpc": "2.0", "id": 2, "method": "ping"})["result"], {})
+        lines.reader.close(), lines.writer.close(), connection.close(), other.close()
 
 
 if __name__ == "__main__":

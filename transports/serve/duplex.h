@@ -90,6 +90,8 @@ void duplex_done(struct duplex *duplex);
 void duplex_message(struct duplex *duplex, struct span message);
 /* A message that was longer than limits.max_payload, where the connection goes on after it. */
 void duplex_refuse_long(struct duplex *duplex);
+/* A message whose end did not come within limits.body_timeout; the connection ends after it. */
+void duplex_refuse_late(struct duplex *duplex);
 /* The client is gone: every exchange is told, the session ends. Later calls do nothing. */
 void duplex_abandon(struct duplex *duplex);
 

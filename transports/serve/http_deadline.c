@@ -65,6 +65,7 @@ static void sending_over(struct http_connection *connection)
         http_deadline_set(connection, HTTP_SENDING);
         return;
     }
+    socket_state_forget(connection->fd);
     late(connection, COUNTER_SLOW_READERS, false);
 }
 

@@ -3,6 +3,7 @@
    silent streams awake: one list in the order of the last bytes, looked at by the front's one timer. On one reactor;
    owns nothing. */
 #include "transports/serve/http_parts.h"
+#include "transports/serve/socket_state.h"
 #include "transports/wire/sse.h"
 
 #include <errno.h>
@@ -85,6 +86,7 @@ static int add_event(struct http_request *request, const struct sse_event *event
 {
     if (too_slow(request)) {
         counter_add(request->front->counters, COUNTER_SLOW_READERS, 1);
+        socket_state_forget(request->connection->fd);
         http_request_cut(request);
         return FRONT_GONE;
     }

@@ -1,8 +1,8 @@
 /* Line connections on one reactor's loop: reading, cutting into lines, writing, and the end; what the messages mean is
    duplex.c's. Reading pauses while too
    many requests are under way or the client does not read its answers, so a client is slowed by its own pace; one that
-   takes nothing at all until limits.max_send_queue is full is cut off. Owns the handles; a connection is freed when its
-   last handle is closed. */
+   takes nothing at all until limits.max_send_queue is full is cut off, and so is one that takes too long
+   (line_clock.h). Owns the handles; a connection is freed when its last handle is closed. */
 #include "transports/serve/lines.h"
 
 #include <errno.h>
@@ -10,13 +10,16 @@
 
 #include "gateway/base/text.h"
 #include "transports/serve/duplex.h"
+#include "transports/serve/line_clock.h"
+#include "transports/serve/socket_state.h"
 
-enum { READ_BYTES = 64 * 1024 };
+enum { READ_BYTES = 64 * 1024, TICK_MS = 250 };
 
 struct lines_front {
     struct reactor *reactor;
     struct link connections;
-    unsigned references; /* itself, its connections */
+    unsigned references; /* itself, its connections, its timer */
+    uv_timer_t clock;    /* runs while there are connections */
     bool draining;
 };
 
@@ -40,6 +43,9 @@ struct lines_connection {
     char *read_buffer;
     struct text line; /* the beginning of a message */
     bool skipping;    /* the rest of a line that is too long */
+    uint64_t lines;   /* that were read to their end */
+    uint64_t writes;  /* that were done */
+    struct line_clock clock;
     bool paused;
     bool input_ended;
     bool closing;
@@ -108,6 +114,15 @@ static void close_connection(struct lines_connection *connection)
     unhold(connection); /* its own */
 }
 
+static void cut_off(struct lines_connection *connection)
+{
+    uv_os_fd_t fd;
+    counter_add(reactor_counters(connection->front->reactor), COUNTER_SLOW_READERS, 1);
+    if (uv_fileno(connection->same ? &connection->in.handle : &connection->out.handle, &fd) == 0)
+        socket_state_forget(fd);
+    close_connection(connection);
+}
+
 /* ---- writing ---- */
 
 static void settle(struct lines_connection *connection);
@@ -129,6 +144,7 @@ static void written(uv_write_t *request, int status)
     struct write *write = CONTAINER_OF(request, struct write, request);
     struct lines_connection *connection = write->connection;
     free(write);
+    connection->writes++;
     if (status < 0)
         close_connection(connection);
     else
@@ -156,8 +172,7 @@ static int write_line(struct lines_connection *connection, struct span message)
     if (connection->file_out >= 0)
         return write_file(connection, message);
     if (uv_stream_get_write_queue_size(out_stream(connection)) > settings_of(connection)->limits.max_send_queue) {
-        counter_add(reactor_counters(connection->front->reactor), COUNTER_SLOW_READERS, 1);
-        close_connection(connection);
+        cut_off(connection);
         return FRONT_GONE;
     }
     struct write *write = malloc(sizeof(*write) + message.size + 1);
@@ -184,6 +199,7 @@ static int write_line(struct lines_connection *connection, struct span message)
 static void end_of_line(struct lines_connection *connection)
 {
     struct span line = text_span(&connection->line);
+    connection->lines++;
     if (line.size && line.at[line.size - 1] == '\r')
         line.size--;
     if (connection->skipping)
@@ -313,6 +329,69 @@ static void settle(struct lines_connection *connection)
         resume(connection);
 }
 
+/* ---- time ---- */
+
+/* Nothing more is read; the connection ends when what was read has been answered. */
+static void end_input(struct lines_connection *connection)
+{
+    uv_read_stop(&connection->in.stream);
+    connection->skipping = false;
+    text_clear(&connection->line);
+    input_ended(connection);
+}
+
+static void refuse_late(struct lines_connection *connection)
+{
+    counter_add(reactor_counters(connection->front->reactor), COUNTER_TIMEOUT_BODY, 1);
+    hold(connection);
+    duplex_refuse_late(&connection->duplex);
+    if (!connection->closing)
+        end_input(connection);
+    unhold(connection);
+}
+
+static void end_idle(struct lines_connection *connection)
+{
+    counter_add(reactor_counters(connection->front->reactor), COUNTER_TIMEOUT_IDLE, 1);
+    close_connection(connection);
+}
+
+static void check_time(struct lines_connection *connection, uint64_t now_ms)
+{
+    const struct line_activity activity = {
+        .lines = connection->lines,
+        .writes = connection->writes,
+        .unsent = unsent(connection),
+        .part = (connection->line.size > 0 || connection->skipping) && !connection->paused && !connection->input_ended,
+        .kept = connection->duplex.session || !link_alone(&connection->duplex.exchanges),
+    };
+    static void (*const acts[])(struct lines_connection * connection) = {
+        [LINE_UNFINISHED] = refuse_late, [LINE_UNREAD] = cut_off, [LINE_IDLE] = end_idle};
+    enum line_late late = line_clock_judge(&connection->clock, &activity, settings_of(connection), now_ms);
+    if (late != LINE_IN_TIME)
+        acts[late](connection);
+}
+
+/* Standard input and output are one client's own: it may take its time. */
+static void on_clock(uv_timer_t *timer)
+{
+    struct lines_front *front = timer->data;
+    uint64_t now_ms = uv_now(timer->loop);
+    if (link_alone(&front->connections))
+        uv_timer_stop(timer);
+    for (struct link *link = front->connections.next, *next; link != &front->connections; link = next) {
+        struct lines_connection *connection = CONTAINER_OF(link, struct lines_connection, link);
+        next = link->next;
+        if (connection->charged && !connection->closing)
+            check_time(connection, now_ms);
+    }
+}
+
+static void clock_closed(uv_handle_t *handle)
+{
+    front_unref(handle->data);
+}
+
 /* ---- connections ---- */
 
 static int op_write(struct duplex *duplex, struct span message)
@@ -419,6 +498,9 @@ void lines_front_adopt(struct lines_front *front, const struct arrival *arrival)
         close_connection(connection);
         return;
     }
+    line_clock_init(&connection->clock, uv_now(reactor_loop(front->reactor)));
+    if (!uv_is_active((uv_handle_t *)&front->clock))
+        uv_timer_start(&front->clock, on_clock, TICK_MS, TICK_MS);
     resume(connection);
 }
 
@@ -480,8 +562,10 @@ int lines_front_new(struct reactor *reactor, struct lines_front **ret_front)
     if (!front)
         return -ENOMEM;
     front->reactor = reactor;
-    front->references = 1;
+    front->references = 2;
     link_init(&front->connections);
+    uv_timer_init(reactor_loop(reactor), &front->clock);
+    front->clock.data = front;
     *ret_front = front;
     return 0;
 }
@@ -509,5 +593,6 @@ void lines_front_free(struct lines_front *front)
         next = link->next;
         close_connection(CONTAINER_OF(link, struct lines_connection, link));
     }
+    uv_close((uv_handle_t *)&front->clock, clock_closed);
     front_unref(front);
 }

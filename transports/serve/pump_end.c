@@ -81,6 +81,7 @@ static void sweep_one(struct pump *pump, uint64_t now_ms)
     }
     if (now_ms - pump->progress_ms >= PUMP_STALL_MS || now_ms - pump->since_ms >= PUMP_FLUSH_MS) {
         pump->reason_known = false;
+        socket_state_forget(pump->outer.fd);
         pump_end(pump, PUMP_STALLED);
     }
 }

@@ -1,5 +1,5 @@
-/* Asks the kernel. Apart from its callers because the kernel's tcp_info and the C library's cannot be seen in one file,
-   and only the kernel's counts bytes. Owns nothing. */
+/* Asks the kernel, and tells it one thing. Apart from its callers because the kernel's tcp_info and the C library's
+   cannot be seen in one file, and only the kernel's counts bytes. Owns nothing. */
 #include "transports/serve/socket_state.h"
 
 #include <errno.h>
@@ -45,4 +45,10 @@ bool socket_state_has_input(int fd)
 {
     char byte;
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void socket_state_forget(int fd)
+{
+    struct linger at_once = {.l_onoff = 1};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)); /* Unix sockets forget anyway */
 }

@@ -12,3 +12,6 @@ uint64_t socket_state_progress(int fd);
 bool socket_state_at_end(int fd);
 /* Whether bytes wait to be read. */
 bool socket_state_has_input(int fd);
+/* From now on closing it forgets what the peer has not taken, and resets the connection. Otherwise the kernel would
+ * keep that for minutes for a peer that reads nothing. */
+void socket_state_forget(int fd);

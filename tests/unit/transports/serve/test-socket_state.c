@@ -9,6 +9,7 @@
 #include "transports/serve/socket_state.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,12 +92,30 @@ static void test_progress(void **state)
     close(ends[1]);
 }
 
+/* What was not taken is gone with the connection, and the peer learns of it at once. */
+static void test_forget(void **state)
+{
+    static char bytes[65536];
+    int ends[2];
+    (void)state;
+    connect_pair(true, ends);
+    while (send(ends[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    socket_state_forget(ends[0]);
+    close(ends[0]);
+    struct pollfd waiting = {.fd = ends[1]};
+    assert_int_equal(poll(&waiting, 1, 10000), 1); /* nothing but an error can be told to who asks for nothing */
+    assert_true(waiting.revents & POLLERR);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life_tcp),
         cmocka_unit_test(test_life_unix),
         cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

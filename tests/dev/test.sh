@@ -6,7 +6,7 @@ readonly COVERAGE_FOLDERS=(gateway transports limits auth)
 readonly COVERAGE_LABELS='^(unit|scenario)$'
 # What is shipped is judged by the suite, by real clients, by the clock and by tools that try its edge; all but the first
 # not under sanitizers.
-readonly RELEASE_LABELS='^(conformance|interop|bench|edge|package|image|deploy)$'
+readonly RELEASE_LABELS='^(conformance|interop|bench|edge|stress|package|image|deploy)$'
 readonly UNSANITIZED_LABELS='^(interop|bench|edge|package|image|deploy)$'
 readonly CONCURRENCY_LABELS='^concurrency$'
 readonly FUZZ_SECONDS=60

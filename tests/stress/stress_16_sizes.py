@@ -1,0 +1,126 @@
+"""One byte more than a message may have, in every framing: refused as soon as it is crossed, with bounded memory."""
+import contextlib
+import gzip
+import socket
+import threading
+import time
+
+from stress import LINES, UPGRADE, http_call, run
+from websocket_client import TEXT, WebSocket, Closed, frame
+
+MIB = 1024 * 1024
+HEAD = (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+        b"MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n")
+
+
+def connect(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def send(sock, data):
+    """The gateway may have had enough before the end."""
+    with contextlib.suppress(ConnectionError):
+        sock.sendall(data)
+
+
+def answer_of(sock):
+    begun, data = time.monotonic(), b""
+    with contextlib.suppress(ConnectionError):
+        data = sock.recv(4096)
+    return data[:12], (time.monotonic() - begun) * 1000
+
+
+def announced(weir, limit):
+    sock = connect(weir.port)
+    send(sock, HEAD + b"Content-Length: %d\r\n\r\n" % (limit + 1))
+    return sock, answer_of(sock), b"HTTP/1.1 413"
+
+
+def chunked(weir, limit):
+    sock = connect(weir.port)
+    send(sock, HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (limit + 1) + b" " * (limit - MIB // 2))
+    send(sock, b" " * (MIB // 2))
+    send(sock, b" ")
+    return sock, answer_of(sock), b"HTTP/1.1 413"
+
+
+def many_chunks(weir, limit):
+    sock = connect(weir.port)
+    send(sock, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b" " * 65536 + b"\r\n") * (limit // 65536))
+    send(sock, b"1\r\n \r\n")
+    return sock, answer_of(sock), b"HTTP/1.1 413"
+
+
+def bomb(weir, limit):
+    """Nobody asked for compression, so nothing is unpacked."""
+    body = gzip.compress(b" " * (limit * 8), 1)[:limit - 1]
+    sock = connect(weir.port)
+    send(sock, HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    return sock, answer_of(sock), b"HTTP/1.1 4"
+
+
+def line(weir, limit):
+    sock = connect(weir.ports[1])
+    send(sock, b" " * (limit + 1))
+    send(sock, b"\n")
+    return sock, answer_of(sock), b'{"jsonrpc":"'
+
+
+def websocket(weir, limit, whole):
+    ws = WebSocket(weir.port, seconds=60)
+    part = b" " * (limit // 16)
+    with contextlib.suppress(ConnectionError):
+        if whole:
+            ws.send(frame(TEXT, b"", length=limit + 1, form=64))
+        else:
+            ws.send(frame(TEXT, b"{", fin=False))
+            for _ in range(15):
+                ws.send(frame(0, part, fin=False))
+            ws.send(frame(0, part[:-1], fin=False) + frame(0, b" ", fin=False))
+    begun = time.monotonic()
+    code = ws.expect_close()
+    return ws.socket, (b"%d" % (code or 0), (time.monotonic() - begun) * 1000), b"1009"
+
+
+def websocket_frame_of(weir, limit):
+    return websocket(weir, limit, True)
+
+
+def websocket_fragments(weir, limit):
+    return websocket(weir, limit, False)
+
+
+FORMS = [announced, chunked, many_chunks, bomb, line, websocket_frame_of, websocket_fragments]
+
+
+def main(stress):
+    limit, rounds = (2 * MIB, 2) if stress.quick or stress.tenth else (16 * MIB, 10)
+    clients, worst = 8, {}
+    with stress.gateway(LINES + f"limits: {{max_payload: {limit}}}\n") as weir:
+        before = weir.resident_mib()
+        for form in FORMS:
+            for _ in range(rounds):
+                sock, (said, waited), wanted = form(weir, limit)
+                sock.close()
+                stress.check(said.startswith(wanted), f"{form.__name__}: {said!r} instead of {wanted!r}")
+                worst[form.__name__] = max(worst.get(form.__name__, 0), waited)
+            stress.within(worst[form.__name__], 5, f"{form.__name__}: from crossing to the refusal")
+        weir.reset_highest()
+        with stress.beside(weir) as beside:
+            threads = [threading.Thread(target=lambda: [form(weir, limit)[0].close() for form in FORMS]) for _ in range(clients)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        stress.judge_beside(beside, stress.calls(weir, count=200), "meanwhile", 250)
+        highest, bound = weir.highest_mib(), before + clients * 2.2 * limit / MIB + 16
+        if not stress.tenth:
+            stress.check(highest <= bound, f"{highest:.0f} MiB at most, more than {bound:.0f}")
+        largest = http_call("echo", {"message": "x" * (limit - 400)})
+        stress.right(stress.calls(weir, largest, connections=2, count=4), "of the largest size")
+        stress.figure(highest_mib=highest, **worst)
+    return (f"{limit // MIB} MiB + 1 byte in {len(FORMS)} forms, {rounds} times one by one, then {clients} clients at once",
+            f"413, 1009 or an error within {max(worst.values()):.1f} ms; {highest:.0f} MiB at most")
+
+
+run(main, 16, "message size")

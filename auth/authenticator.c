@@ -285,6 +285,8 @@ int authenticator_verify(struct authenticator *authenticator, const struct crede
     struct credential_cache_key key = key_of(credentials, &credential);
     if (credential_cache_find(authenticator->cache, &key, ret_identity, ret_why) == 0)
         return 0;
+    if (credential_check(&credential, ret_why) != 0)
+        return AUTHENTICATOR_MALFORMED;
     return verify_shown(authenticator, credentials, &credential, waiter, ret_identity, ret_why);
 }
 

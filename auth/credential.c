@@ -13,32 +13,6 @@ static int malformed(const char *why, const char **ret_why)
     return CREDENTIAL_MALFORMED;
 }
 
-/* ---- what a secret may be made of ---- */
-
-/* RFC 6750, 2.1: what a b64token is made of, but for the padding. A table: this is done for every request. */
-static const bool token_bytes[256] = {
-    ['-'] = true, ['.'] = true,         ['_'] = true,         ['~'] = true,         ['+'] = true,
-    ['/'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
-};
-
-static bool is_bearer_token(struct span text)
-{
-    while (text.size > 0 && text.at[text.size - 1] == '=')
-        text.size--;
-    for (size_t i = 0; i < text.size; i++)
-        if (!token_bytes[(unsigned char)text.at[i]])
-            return false;
-    return text.size > 0;
-}
-
-static bool is_visible(struct span text)
-{
-    for (size_t i = 0; i < text.size; i++)
-        if (text.at[i] <= ' ' || text.at[i] > '~')
-            return false;
-    return text.size > 0;
-}
-
 /* ---- one field each ---- */
 
 static int read_authorization(struct span value, struct credential *credential, const char **ret_why)
@@ -56,9 +30,7 @@ static int read_authorization(struct span value, struct credential *credential, 
         return CREDENTIAL_REFUSED;
     }
     credential->secret = span_trim(rest);
-    if (credential->secret.size > CREDENTIAL_MAX_BYTES)
-        return malformed("token too long", ret_why);
-    return is_bearer_token(credential->secret) ? 0 : malformed("not a bearer token", ret_why);
+    return credential->secret.size <= CREDENTIAL_MAX_BYTES ? 0 : malformed("token too long", ret_why);
 }
 
 static int read_subprotocol(struct span value, struct credential *credential, const char **ret_why)
@@ -74,18 +46,14 @@ static int read_subprotocol(struct span value, struct credential *credential, co
             return malformed(result == -EMSGSIZE ? "token too long" : "wrong percent encoding", ret_why);
         credential->secret = text_span(&credential->decoded);
     }
-    if (credential->secret.size > CREDENTIAL_MAX_BYTES)
-        return malformed("token too long", ret_why);
-    return is_bearer_token(credential->secret) ? 0 : malformed("not a bearer token", ret_why);
+    return credential->secret.size <= CREDENTIAL_MAX_BYTES ? 0 : malformed("token too long", ret_why);
 }
 
 static int read_api_key(struct span value, struct credential *credential, const char **ret_why)
 {
     credential->kind = CREDENTIAL_API_KEY;
     credential->secret = span_trim(value);
-    if (credential->secret.size > CREDENTIAL_MAX_BYTES)
-        return malformed("key too long", ret_why);
-    return is_visible(credential->secret) ? 0 : malformed("not an API key", ret_why);
+    return credential->secret.size <= CREDENTIAL_MAX_BYTES ? 0 : malformed("key too long", ret_why);
 }
 
 /* ---- together ---- */
@@ -151,6 +119,44 @@ int credential_read(const struct credentials *credentials, bool certificates, st
     else
         credential_done(&kept);
     return result;
+}
+
+/* ---- what a secret may be made of ---- */
+
+/* RFC 6750, 2.1: what a b64token is made of, but for the padding. */
+static const bool token_bytes[256] = {
+    ['-'] = true, ['.'] = true,         ['_'] = true,         ['~'] = true,         ['+'] = true,
+    ['/'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+};
+
+static bool is_bearer_token(struct span text)
+{
+    while (text.size > 0 && text.at[text.size - 1] == '=')
+        text.size--;
+    for (size_t i = 0; i < text.size; i++)
+        if (!token_bytes[(unsigned char)text.at[i]])
+            return false;
+    return text.size > 0;
+}
+
+static bool is_visible(struct span text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.at[i] <= ' ' || text.at[i] > '~')
+            return false;
+    return text.size > 0;
+}
+
+int credential_check(const struct credential *credential, const char **ret_why)
+{
+    switch (credential->kind) {
+    case CREDENTIAL_CERTIFICATE:
+        return 0;
+    case CREDENTIAL_API_KEY:
+        return is_visible(credential->secret) ? 0 : malformed("not an API key", ret_why);
+    default:
+        return is_bearer_token(credential->secret) ? 0 : malformed("not a bearer token", ret_why);
+    }
 }
 
 void credential_done(struct credential *credential)

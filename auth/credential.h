@@ -30,4 +30,7 @@ enum {
    -ENOMEM; with 0, credential_done() is due. */
 MUST_USE int credential_read(const struct credentials *credentials, bool certificates,
                              struct credential *ret_credential, const char **ret_why);
+/* Whether it is made of what a credential of its kind may be made of. Apart from reading it, because what is known
+   already was looked at when it came for the first time. 0 or CREDENTIAL_MALFORMED. */
+MUST_USE int credential_check(const struct credential *credential, const char **ret_why);
 void credential_done(struct credential *credential);

@@ -39,7 +39,10 @@ static int read_fields(const struct credentials *shown)
     check(result >= 0 && result <= CREDENTIAL_REFUSED);
     check((why != NULL) == (result == CREDENTIAL_MALFORMED || result == CREDENTIAL_REFUSED));
     if (result == 0) {
-        check_taken(shown, &credential);
+        if (credential_check(&credential, &why) == 0)
+            check_taken(shown, &credential);
+        else
+            check(why != NULL);
         credential_done(&credential);
     }
     return result;

@@ -59,6 +59,22 @@ static const struct row rows[] = {
     {"Bearer", NULL, NULL, "CN=a", CREDENTIAL_MALFORMED, 0, "not a bearer token", "and a wrong one is no certificate"},
 };
 
+/* Read and checked. */
+static int read_credential(const struct credentials *credentials, struct credential *ret_credential,
+                           const char **ret_why)
+{
+    struct credential credential;
+    int result = credential_read(credentials, true, &credential, ret_why);
+    if (result != 0)
+        return result;
+    result = credential_check(&credential, ret_why);
+    if (result == 0)
+        *ret_credential = credential;
+    else
+        credential_done(&credential);
+    return result;
+}
+
 static struct credentials shown(const struct row *row)
 {
     return (struct credentials){.authorization = span_of(row->authorization),
@@ -74,7 +90,7 @@ static void test_rows(void **state UNUSED)
         struct credential credential = {.secret = SPAN("untouched")};
         struct credentials credentials = shown(&rows[i]);
         const char *why = NULL;
-        int result = credential_read(&credentials, true, &credential, &why);
+        int result = read_credential(&credentials, &credential, &why);
         if (result != rows[i].expected)
             fail_msg("%s: %d", rows[i].comment, result);
         if (result == 0) {
@@ -116,7 +132,7 @@ static void test_bounds(void **state UNUSED)
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
             struct credential credential;
             const char *why = NULL;
-            assert_int_equal(credential_read(&all[i], true, &credential, &why), more ? CREDENTIAL_MALFORMED : 0);
+            assert_int_equal(read_credential(&all[i], &credential, &why), more ? CREDENTIAL_MALFORMED : 0);
             if (more == 0)
                 credential_done(&credential);
         }
@@ -127,7 +143,7 @@ static void test_bounds(void **state UNUSED)
         struct credentials encoded = {.subprotocol = {field + PREFIX, 3 * (MOST + more)}};
         struct credential credential;
         const char *why = NULL;
-        assert_int_equal(credential_read(&encoded, true, &credential, &why), more ? CREDENTIAL_MALFORMED : 0);
+        assert_int_equal(read_credential(&encoded, &credential, &why), more ? CREDENTIAL_MALFORMED : 0);
         if (more == 0)
             credential_done(&credential);
         else

@@ -192,6 +192,11 @@ struct weir_api {
     struct weir_text (*member)(struct weir_call *call, struct weir_text json, const char *name);
     /* A JSON string, decoded; absent if `json` is something else. */
     struct weir_text (*string)(struct weir_call *call, struct weir_text json);
+
+    /* --- the call's trace (W3C Trace Context), for what the handler calls in its turn: this round is the parent there.
+       Absent if it belongs to none. --- */
+    struct weir_text (*trace_parent)(struct weir_call *call);
+    struct weir_text (*trace_state)(struct weir_call *call);
 };
 
 enum weir_announce { WEIR_TOOLS = 1 << 0, WEIR_PROMPTS = 1 << 1, WEIR_RESOURCES = 1 << 2 };

@@ -272,17 +272,22 @@ static struct weir_text api_argument(struct weir_call *round, const char *member
     return lend(json_find(call_request(round->call)->arguments, member));
 }
 
-static struct weir_text decode_on_loan(struct weir_call *round, struct span raw)
+/* Keeps it until the round is answered. */
+static struct weir_text put_on_loan(struct weir_call *round, struct loan *loan, size_t size)
 {
-    struct loan *loan = malloc(sizeof(*loan) + raw.size);
-    if (!loan)
-        return (struct weir_text){0};
-    size_t size = json_string_decode_into(raw, loan->bytes);
     pthread_mutex_lock(&round->lock);
     loan->next = round->loans;
     round->loans = loan;
     pthread_mutex_unlock(&round->lock);
     return (struct weir_text){loan->bytes, size};
+}
+
+static struct weir_text decode_on_loan(struct weir_call *round, struct span raw)
+{
+    struct loan *loan = malloc(sizeof(*loan) + raw.size);
+    if (!loan)
+        return (struct weir_text){0};
+    return put_on_loan(round, loan, json_string_decode_into(raw, loan->bytes));
 }
 
 /* `raw` was validated. */
@@ -342,6 +347,26 @@ static struct weir_text api_inputs(struct weir_call *round)
 static struct weir_text api_state(struct weir_call *round)
 {
     return lend_present(call_request(round->call)->state);
+}
+
+static struct weir_text api_trace_parent(struct weir_call *round)
+{
+    struct trace_context context;
+    struct span state;
+    struct loan *loan = NULL;
+    if (call_trace(round->call, &context, &state))
+        loan = malloc(sizeof(*loan) + TRACE_PARENT_SIZE + 1);
+    if (!loan)
+        return (struct weir_text){0};
+    trace_context_format(&context, loan->bytes);
+    return put_on_loan(round, loan, TRACE_PARENT_SIZE);
+}
+
+static struct weir_text api_trace_state(struct weir_call *round)
+{
+    struct trace_context context;
+    struct span state;
+    return call_trace(round->call, &context, &state) ? lend(state) : (struct weir_text){0};
 }
 
 static struct weir_text api_completing(struct weir_call *round)
@@ -504,6 +529,8 @@ const struct weir_api module_api = {
     .completing = api_completing,
     .completing_value = api_completing_value,
     .context_arguments = api_context_arguments,
+    .trace_parent = api_trace_parent,
+    .trace_state = api_trace_state,
     .result = api_result,
     .result_text = api_result_text,
     .fail = api_fail,

@@ -2,11 +2,12 @@
 import http.client
 import json
 import unittest
+from pathlib import Path
 
 from client import MODERN, call_text, post
 from collector import Collector
 from test_http_front import metrics
-from weir_process import WeirProcess
+from weir_process import WeirProcess, binary
 
 CONFIG = """
 listen: [{{address: '127.0.0.1:0'}}]
@@ -16,7 +17,7 @@ commands:
   - name: context
     description: The trace context that a program gets
     run: [sh, -c, 'echo "$TRACEPARENT|$TRACESTATE"']
-  - name: fails
+  - name: ends_badly
     description: Ends with status 1
     run: ['false']
 """
@@ -78,10 +79,10 @@ class Traces(unittest.TestCase):
         post(weir, "tools/call", {"name": "echo", "arguments": {}}, "echo")
         post(weir, "resources/read", {"uri": "weir://about"}, "weir://about")
         post(weir, "no/such")
-        call_text(weir, "fails")
+        call_text(weir, "ends_badly")
         spans = collector.wait(lambda spans: len(spans) == 7)
         requests = {span["name"]: span for span in spans if span["kind"] == 2}
-        self.assertEqual(set(requests), {"tools/call", "tools/call echo", "resources/read", "unknown", "tools/call fails"})
+        self.assertEqual(set(requests), {"tools/call", "tools/call echo", "resources/read", "unknown", "tools/call ends_badly"})
         unknown = requests["tools/call"]["attributes"]
         self.assertEqual((unknown["error.type"], unknown["rpc.response.status_code"], unknown["weir.outcome"]),
                          ("-32602", "-32602", "error"))
@@ -89,7 +90,7 @@ class Traces(unittest.TestCase):
         self.assertEqual(requests["tools/call echo"]["attributes"]["error.type"], "tool_error")
         self.assertEqual(requests["resources/read"]["attributes"]["mcp.resource.uri"], "weir://about")
         self.assertEqual(requests["unknown"]["attributes"]["rpc.response.status_code"], "-32601")
-        failed = next(span for span in spans if span["name"] == "handler fails")
+        failed = next(span for span in spans if span["name"] == "handler ends_badly")
         self.assertEqual((failed["attributes"]["weir.provider"], failed["attributes"]["weir.outcome"]), ("command", "tool_error"))
 
     def test_whose_trace_it_is(self):
@@ -126,6 +127,17 @@ class Traces(unittest.TestCase):
         self.assertEqual((parent, state), (traceparent(parent=handler["spanId"]), "rojo=1"))
         unsampled = traceparent(flags="00")
         self.assertEqual(call(weir, "context", meta={"traceparent": unsampled}).strip(), unsampled + "|")
+
+    def test_modules_are_told(self):
+        collector = self.enterContext(Collector())
+        library = Path(binary()).resolve().parent / "fixtures" / "probe.so"
+        weir = self.enterContext(WeirProcess(CONFIG.format(url=collector.url, more="sample: 0") + f"modules: [{{path: {library}}}]\n"))
+        self.assertEqual(call(weir, "trace"), "|")
+        for index, tool in enumerate(("trace", "trace_worker")):
+            parent, state = call(weir, tool, meta={"traceparent": traceparent(), "tracestate": "rojo=1"}).split("|")
+            _, handler = by_kind(collector.wait(lambda spans: len(spans) == 2 * (index + 1))[-2:])
+            self.assertEqual((parent, state), (traceparent(parent=handler["spanId"]), "rojo=1"))
+            self.assertEqual(handler["attributes"]["weir.provider"], "module")
 
     def test_sampling(self):
         """With sample 0 only traces that others record are recorded; a reload changes it."""

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -16,6 +17,21 @@ uint64_t generator_now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t generator_span_ns(const char *seconds)
+{
+    double number = strtod(seconds, NULL);
+    return number > 0 && number <= GENERATOR_MAX_SECONDS ? (uint64_t)(number * 1e9) : 0;
+}
+
+void generator_pause(const char *word)
+{
+    char line[16];
+    (void)printf("%s", word);
+    (void)fflush(stdout);
+    if (!fgets(line, sizeof(line), stdin))
+        generator_fail("standard input");
 }
 
 _Noreturn void generator_fail(const char *what)

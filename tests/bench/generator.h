@@ -3,7 +3,14 @@
 #pragma once
 #include "gateway/base/defs.h"
 
+enum { GENERATOR_MAX_SECONDS = 120 };
+
 uint64_t generator_now_ns(void);
+/* Of "1" or "0.25" seconds, GENERATOR_MAX_SECONDS at most; 0: that is no time. */
+uint64_t generator_span_ns(const char *seconds);
+/* Says the word, in a line of its own (or nothing), and waits for a line on standard input: whoever started us looks at
+   the server meanwhile. */
+void generator_pause(const char *word);
 /* Says what failed, and errno. */
 _Noreturn void generator_fail(const char *what);
 /* At most `room` bytes of the file; fails when there is none. */

@@ -3,12 +3,20 @@
      load rate PORT CONNECTIONS SECONDS REQUEST        sends the bytes of the file REQUEST over and over on kept-alive
                                                        connections; prints requests, failures (status other than 200)
                                                        and latencies in microseconds
-     load tls-rate PORT CONNECTIONS SECONDS REQUEST    the same over TLS
-     load handshakes PORT CONNECTIONS SECONDS REQUEST  over TLS, too, each request on a connection of its own with a
-   full handshake load streams PORT COUNT REQUEST TRIGGER           opens COUNT streams with REQUEST, says so, waits for
-   a line on standard input, sends TRIGGER once and prints how long it took until every stream had an event load
-   tls-idle PORT COUNT REQUEST TRIGGER          opens COUNT connections over TLS, makes one request on each, says so and
-   keeps them until there is a line on standard input
+     load tls-rate PORT CONNECTIONS SECONDS REQUEST    the same over TLS 1.3
+
+     load handshakes PORT CONNECTIONS SECONDS REQUEST  over TLS 1.3, too, each request on a connection of its own with a
+                                                       full handshake
+
+     load streams PORT COUNT REQUEST TRIGGER           opens COUNT streams with REQUEST, says so, waits for a line on
+                                                       standard input, sends TRIGGER once and prints how long it took
+                                                       until every stream had an event
+
+     load tls-idle PORT COUNT REQUEST TRIGGER          opens COUNT connections over TLS 1.3, makes one request on each,
+                                                       says so and keeps them until there is a line on standard input
+
+   Where there is a time, the connections are opened first; then it says so and begins when there is a line on standard
+   input, and it ends when there is another one after its figures.
 
    Answers are read by their Content-Length; what a stream sends is counted by its event terminators. */
 #include <errno.h>
@@ -21,7 +29,7 @@
 #include "gateway/base/span.h"
 #include "tests/bench/generator.h"
 
-enum { MAX_CONNECTIONS = 16000, MAX_REQUEST = 65536, MAX_ANSWER = 16384, MAX_SECONDS = 120, MAX_SAMPLES = 8000000 };
+enum { MAX_CONNECTIONS = 16000, MAX_REQUEST = 65536, MAX_ANSWER = 16384, MAX_SAMPLES = 8000000 };
 
 struct connection {
     int fd;
@@ -132,12 +140,14 @@ static void print_rate(uint64_t start_ns)
     samples_sort(&samples);
     printf("{\"requests\":%zu,\"failures\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u}\n", samples.count,
            failures, (double)samples.count / elapsed_s, samples_at(&samples, 0.5), samples_at(&samples, 0.99));
+    generator_pause("");
 }
 
-static void run_rate(int count, int seconds)
+static void run_rate(int count, uint64_t span_ns)
 {
     struct epoll_event events[256];
-    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + (uint64_t)seconds * 1000000000;
+    generator_pause("open\n");
+    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + span_ns;
     for (int i = 0; i < count; i++)
         send_request(&connections[i]);
     while (generator_now_ns() < end_ns) {
@@ -159,7 +169,7 @@ static void run_rate(int count, int seconds)
 static void start_tls(void)
 {
     tls = SSL_CTX_new(TLS_client_method());
-    if (!tls)
+    if (!tls || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1)
         generator_fail("SSL_CTX_new");
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
 }
@@ -193,10 +203,11 @@ static void step_handshake(struct connection *connection, int port)
     (void)shake_hands(connection);
 }
 
-static void run_handshakes(int port, int count, int seconds)
+static void run_handshakes(int port, int count, uint64_t span_ns)
 {
     struct epoll_event events[256];
-    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + (uint64_t)seconds * 1000000000;
+    generator_pause("open\n");
+    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + span_ns;
     for (int i = 0; i < count; i++) {
         connections[i].sent_ns = start_ns;
         (void)shake_hands(&connections[i]);
@@ -211,16 +222,12 @@ static void run_handshakes(int port, int count, int seconds)
 
 static void run_idle(int count)
 {
-    char line[16];
     for (int i = 0; i < count; i++) {
         send_request(&connections[i]);
         while (receive(&connections[i]) <= 0 || !answered(&connections[i]))
             ;
     }
-    printf("open\n");
-    (void)fflush(stdout);
-    if (!fgets(line, sizeof(line), stdin))
-        generator_fail("standard input");
+    generator_pause("open\n");
 }
 
 /* ---- streams ---- */
@@ -237,7 +244,7 @@ static size_t count_events(const struct connection *connection)
 static void await_events(int wanted, size_t events_each)
 {
     struct epoll_event events[1024];
-    uint64_t end_ns = generator_now_ns() + (uint64_t)MAX_SECONDS * 1000000000;
+    uint64_t end_ns = generator_now_ns() + (uint64_t)GENERATOR_MAX_SECONDS * 1000000000;
     for (int done = 0; done < wanted;) {
         int ready = epoll_wait(epoll_fd, events, 1024, 1000);
         if (generator_now_ns() > end_ns) {
@@ -255,16 +262,12 @@ static void await_events(int wanted, size_t events_each)
 
 static void run_streams(int port, int count, const char *trigger_path)
 {
-    char line[16];
     for (int i = 0; i < count; i++) {
         open_connection(&connections[i], port);
         send_request(&connections[i]);
     }
     await_events(count, 1); /* the acknowledgement */
-    printf("open\n");
-    (void)fflush(stdout);
-    if (!fgets(line, sizeof(line), stdin))
-        generator_fail("standard input");
+    generator_pause("open\n");
     request_size = generator_read_file(trigger_path, request, MAX_REQUEST);
     struct connection *caller = &connections[count];
     open_connection(caller, port);
@@ -293,8 +296,9 @@ int main(int argc, char **argv)
     bool handshakes = strcmp(mode, "handshakes") == 0, tls_rate = strcmp(mode, "tls-rate") == 0;
     if (!streams && !idle && !handshakes && !tls_rate && strcmp(mode, "rate") != 0)
         return usage();
-    int port = number(argv[2]), count = number(argv[3]), seconds = streams || idle ? 1 : number(argv[4]);
-    if (port < 1 || port > 65535 || count < 1 || count >= MAX_CONNECTIONS || seconds < 1 || seconds > MAX_SECONDS)
+    int port = number(argv[2]), count = number(argv[3]);
+    uint64_t span_ns = streams || idle ? 1 : generator_span_ns(argv[4]);
+    if (port < 1 || port > 65535 || count < 1 || count >= MAX_CONNECTIONS || span_ns == 0)
         return usage();
     connections = calloc((size_t)count + 1, sizeof(*connections));
     samples_init(&samples, MAX_SAMPLES);
@@ -315,8 +319,8 @@ int main(int argc, char **argv)
     if (idle)
         run_idle(count);
     else if (handshakes)
-        run_handshakes(port, count, seconds);
+        run_handshakes(port, count, span_ns);
     else
-        run_rate(count, seconds);
+        run_rate(count, span_ns);
     return 0;
 }

@@ -13,7 +13,7 @@
 #include "gateway/base/span.h"
 #include "tests/bench/generator.h"
 
-enum { MAX_CONNECTIONS = 16000, MAX_MESSAGE = 65536, MAX_ANSWER = 8192, MAX_SECONDS = 120, MAX_SAMPLES = 4000000 };
+enum { MAX_CONNECTIONS = 16000, MAX_MESSAGE = 65536, MAX_ANSWER = 8192, MAX_SAMPLES = 4000000 };
 
 struct connection {
     int fd;
@@ -122,11 +122,12 @@ static bool receive(struct connection *connection)
 }
 
 /* The wait never sleeps: waking the generator would be charged to the server. */
-static int rate(int port, size_t count, uint64_t seconds)
+static int rate(int port, size_t count, uint64_t span_ns)
 {
     struct epoll_event events[256];
     open_all(count, port);
-    uint64_t began = generator_now_ns(), end = began + seconds * 1000000000;
+    generator_pause("open\n");
+    uint64_t began = generator_now_ns(), end = began + span_ns;
     for (size_t i = 0; i < count; i++)
         send_message(&connections[i]);
     while (generator_now_ns() < end) {
@@ -140,6 +141,7 @@ static int rate(int port, size_t count, uint64_t seconds)
     (void)printf("{\"requests\": %zu, \"failures\": %zu, \"per_second\": %.0f, \"p50_us\": %u, \"p99_us\": %u}\n",
                  samples.count, failures, (double)samples.count / spent, samples_at(&samples, 0.5),
                  samples_at(&samples, 0.99));
+    generator_pause("");
     return 0;
 }
 
@@ -173,7 +175,7 @@ int main(int argc, char **argv)
         generator_fail("start");
     if (argc == 6 && strcmp(argv[1], "rate") == 0 && count >= 1 && count <= MAX_CONNECTIONS) {
         make_frame(argv[5]);
-        return rate(port, count, MIN(strtoul(argv[4], NULL, 10), (unsigned long)MAX_SECONDS));
+        return rate(port, count, generator_span_ns(argv[4]));
     }
     if (argc == 4 && strcmp(argv[1], "idle") == 0 && count >= 1 && count <= MAX_CONNECTIONS)
         return idle(port, count);

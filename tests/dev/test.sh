@@ -41,7 +41,7 @@ need_package() {
 }
 
 need_bench() {
-    need_packages python3
+    need_packages openssl python3
     need_nginx
 }
 

@@ -1,4 +1,5 @@
 """TLS in front of everything: names, clients' certificates, reloads under load, and beginnings that are none."""
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from certificates import Authority
-from edge import SECONDS, answer, ask, clients, connect, counters, read_to_end, request, wait_counter
+from edge import SECONDS, answer, ask, clients, connect, counters, message, read_to_end, request, wait_counter
 from weir_process import WeirProcess, binary
 
 HEAD_TIMEOUT = 1
@@ -129,6 +130,26 @@ class Tls(unittest.TestCase):
             self.assertTrue(line)
         weir.signal(signal.SIGTERM)  # the drain ends the stream, and its last bytes come
         self.assertTrue(stream.read().endswith(b"0\r\n\r\n"))
+        weir.stop()
+
+    def test_answers_that_wait_for_their_reader(self):
+        """As many as all buffers take, and one more: all come, in order, when the client reads at last."""
+        weir = self.start()
+        connection, number = self.secure(), 0
+        connection.setblocking(False)
+        with self.assertRaises(ssl.SSLWantWriteError):
+            while number < 100000:
+                connection.send(request(body=message(number=number)))
+                number += 1
+        ask(self.secure())  # it holds up nobody
+        connection.settimeout(SECONDS)
+        stream = connection.makefile("rb")
+        for expected in range(number + 1):
+            if expected == number:
+                connection.sendall(request(body=message(number=number)))
+            self.assertIn(b" 200 ", stream.readline())
+            length = [int(line.split(b":")[1]) for line in iter(stream.readline, b"\r\n") if line.lower().startswith(b"content-length:")]
+            self.assertEqual(json.loads(stream.read(length[0]))["id"], expected)
         weir.stop()
 
     # ---- reloads ----
@@ -258,7 +279,11 @@ class Tls(unittest.TestCase):
                 self.assertGreaterEqual(time.monotonic() - begin, HEAD_TIMEOUT * 0.9)
                 if sent:
                     self.assertTrue(received.startswith(b"HTTP/1.1 408 "), received)
-        wait_counter(weir, 'weir_timeouts_total{stage="head"}', 3)
+        again = self.secure()
+        ask(again)
+        again.sendall(b"P")  # the next head has begun, too
+        self.assertTrue(read_to_end(again).startswith(b"HTTP/1.1 408 "))
+        wait_counter(weir, 'weir_timeouts_total{stage="head"}', 4)
         dripping = self.secure()
         begin = time.monotonic()
         try:

@@ -12,9 +12,12 @@ struct counted;
 
 enum { ARRIVAL_ADMIN = SETTINGS_MAX_LISTENERS /* in place of a listener's index: the admin listener */ };
 
+struct pump;
+
 struct arrival {
-    int fd;                   /* non-blocking, close-on-exec; plaintext: behind TLS it is one end of a socketpair */
-    struct address client;    /* the peer, or whom a trusted PROXY header named */
+    int fd;                /* non-blocking, close-on-exec; plaintext: behind TLS it is one end of a socketpair */
+    struct pump *carrier;  /* whose other end this pump carries, for pump_attend() before the loop goes on; or NULL */
+    struct address client; /* the peer, or whom a trusted PROXY header named */
     struct peer_facts *facts; /* NULL: nothing is known */
     struct counted *network;  /* whose connection it is (limits.max_connections_per_ip); NULL: not counted */
     unsigned listener;        /* of settings->listener in every snapshot, or ARRIVAL_ADMIN */

@@ -114,16 +114,19 @@ static struct peer_facts *take_facts(struct tls_facts *tls)
     return facts;
 }
 
-static void on_shaken(void *context, int fd, const struct address *client, struct counted *network,
-                      struct tls_facts *tls)
+static void on_shaken(void *context, const struct tls_shaken *shaken)
 {
     struct edge_endpoint *endpoint = context;
-    struct arrival arrival = {
-        .fd = fd, .client = *client, .facts = take_facts(tls), .network = network, .listener = endpoint->listener};
+    struct arrival arrival = {.fd = shaken->fd,
+                              .carrier = shaken->pump,
+                              .client = shaken->client,
+                              .facts = take_facts(shaken->facts),
+                              .network = shaken->network,
+                              .listener = endpoint->listener};
     if (arrival.facts)
         to_front(endpoint, &arrival);
     else
-        close_arrival(endpoint->edge, fd, network);
+        close_arrival(endpoint->edge, shaken->fd, shaken->network);
 }
 
 static bool believes(const struct edge_endpoint *endpoint, const struct address *peer)

@@ -1,8 +1,8 @@
 /* Connections: from their arrival to the close. The first head is peeked at until it shows which daemon the connection
-   belongs to. From then on libmicrohttpd owns the descriptor, and one epoll set of our own watches all of them for
-   hang-ups: a suspended connection is in no epoll set of its daemon, so nobody else would notice. A client that closes
-   its sending side counts as gone as soon as what it sent has been read: there is no other sign that a peer is no
-   longer there. On one reactor; owns the connections. */
+   belongs to. From then on libmicrohttpd owns the descriptor, and one epoll set of our own watches all that are not
+   carried for hang-ups: a suspended connection is in no epoll set of its daemon, so nobody else would notice. A client
+   that closes its sending side counts as gone as soon as what it sent has been read: there is no other sign that a peer
+   is no longer there. On one reactor; owns the connections. */
 #include "transports/serve/http_parts.h"
 
 #include <errno.h>
@@ -20,10 +20,17 @@ const struct settings *http_connection_settings(const struct http_connection *co
 
 /* ---- the end ---- */
 
+static void unwatch(struct http_connection *connection)
+{
+    if (!connection->carried)
+        epoll_ctl(connection->front->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+}
+
 static void forget(struct http_connection *connection)
 {
     struct http_front *front = connection->front;
     http_deadline_stop(connection);
+    http_carried_close(connection);
     link_remove(&connection->hang_up);
     link_remove(&connection->all);
     if (!connection->upgraded)
@@ -34,7 +41,8 @@ static void forget(struct http_connection *connection)
 
 struct arrival http_connection_leave(struct http_connection *connection, int fd)
 {
-    epoll_ctl(connection->front->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+    unwatch(connection);
+    http_carried_close(connection);
     connection->upgraded = true;
     return (struct arrival){.fd = fd,
                             .client = connection->client,
@@ -47,7 +55,7 @@ void http_connection_drop(struct http_connection *connection)
 {
     int fd = connection->fd;
     bool ours = !connection->upgraded;
-    epoll_ctl(connection->front->watch_fd, EPOLL_CTL_DEL, fd, NULL);
+    unwatch(connection);
     forget(connection);
     if (ours)
         close(fd);
@@ -61,7 +69,8 @@ void http_connection_cut(struct http_connection *connection)
     }
     if (!connection->upgraded)
         shutdown(connection->fd, SHUT_RDWR);
-    http_front_want(connection->front, (enum http_kind)connection->kind);
+    http_front_want(connection);
+    http_carried_touch(connection);
 }
 
 void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
@@ -81,7 +90,7 @@ void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **contex
         http_request_on_completed(front, mhd, &ended, MHD_REQUEST_TERMINATED_WITH_ERROR);
     if (front->adding == connection)
         front->adding = NULL;
-    epoll_ctl(front->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+    unwatch(connection);
     forget(connection);
 }
 
@@ -89,6 +98,8 @@ void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **contex
 
 static int watch(struct http_connection *connection, int operation, uint32_t events)
 {
+    if (connection->carried)
+        return 0;
     struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
     return epoll_ctl(connection->front->watch_fd, operation, connection->fd, &event) == 0 ? 0 : -errno;
 }
@@ -104,17 +115,18 @@ void http_connection_watch_input(struct http_connection *connection, bool input)
 static void hand_over(struct http_connection *connection, enum http_kind kind)
 {
     struct http_front *front = connection->front;
-    struct http_daemon *daemon = &front->daemon[kind];
-    connection->kind = (uint8_t)kind;
+    struct http_daemon *daemon = &front->daemon[connection->carried ? HTTP_KINDS + kind : kind];
+    connection->daemon = daemon;
     http_connection_watch_input(connection, false);
     http_deadline_set(connection, HTTP_HEAD);
+    http_carried_touch(connection);
     front->adding = connection;
     enum MHD_Result added =
         MHD_add_connection(daemon->mhd, connection->fd, &connection->client.any, connection->client.size);
     bool forgotten = front->adding == NULL;
     front->adding = NULL;
     if (added == MHD_YES)
-        http_front_want(front, kind);
+        daemon->wanted = true;
     else if (!forgotten)
         forget(connection); /* the library has closed the descriptor */
 }
@@ -146,7 +158,7 @@ static void peek_large(struct http_connection *connection, char first)
         choose(connection, found, front->peek_room, (size_t)size, HTTP_LARGE);
 }
 
-static void peek(struct http_connection *connection)
+void http_connection_peek(struct http_connection *connection)
 {
     char room[HTTP_PEEK_BYTES];
     ssize_t size = recv(connection->fd, room, sizeof(room), MSG_PEEK | MSG_DONTWAIT);
@@ -182,9 +194,12 @@ void http_front_adopt(struct http_front *front, const struct arrival *arrival)
     connection->fd = arrival->fd;
     link_init(&connection->deadline);
     link_init(&connection->hang_up);
+    link_init(&connection->touched);
     link_append(&front->connections, &connection->all);
     http_deadline_set(connection, HTTP_PEEK);
     http_deadline_arm(front);
+    if (arrival->carrier && http_carried_open(connection, arrival->carrier))
+        return;
     if (watch(connection, EPOLL_CTL_ADD, EPOLLIN) != 0)
         http_connection_drop(connection);
 }
@@ -217,7 +232,7 @@ void http_connection_settle_hang_ups(struct http_front *front)
     }
 }
 
-static void hung_up(struct http_connection *connection)
+void http_connection_hung_up(struct http_connection *connection)
 {
     connection->hung_up = true;
     if (connection->stage != HTTP_PEEK && link_alone(&connection->hang_up))
@@ -234,9 +249,9 @@ static void first_byte(struct http_connection *connection)
 static void on_event(struct http_connection *connection, uint32_t events)
 {
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        hung_up(connection);
+        http_connection_hung_up(connection);
     if (connection->stage == HTTP_PEEK)
-        peek(connection);
+        http_connection_peek(connection);
     else if ((events & EPOLLIN) && connection->watching_input)
         first_byte(connection);
 }

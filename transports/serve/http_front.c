@@ -1,9 +1,10 @@
 /* The front as a whole, on one reactor: its libmicrohttpd daemons inside the reactor's loop, its start and its end. The
    daemons are in external epoll mode: the loop watches their epoll descriptors, and a daemon runs at the end of a turn
    of the loop in which its descriptor was readable, it had more to do, or we changed something (a connection added,
-   connections resumed), so that many changes cost one run. Long-lived streams have a daemon of their own because a
-   resume costs time in proportion to the daemon's suspended connections; connections with large heads have one because
-   the memory for heads is a setting of the daemon. Owns the handles, the connections and, through them, all requests.
+   connections resumed, bytes carried to one), so that many changes cost one run. Long-lived streams have a daemon of
+   their own because a resume costs time in proportion to the daemon's suspended connections; connections with large
+   heads have one because the memory for heads is a setting of the daemon. Owns the handles, the connections and,
+   through them, all requests.
  */
 #include "transports/serve/http_parts.h"
 #include "transports/serve/sse_legacy.h"
@@ -67,9 +68,17 @@ static void run_daemon(struct http_daemon *daemon)
     daemon->pending = true;
 }
 
+static bool anything_wanted(const struct http_front *front)
+{
+    bool wanted = !link_alone(&front->resuming) || !link_alone(&front->touched);
+    for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
+        wanted = wanted || front->daemon[kind].wanted;
+    return wanted;
+}
+
 static void settle_idle(struct http_front *front)
 {
-    bool pending = false;
+    bool pending = anything_wanted(front);
     for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
         pending = pending || front->daemon[kind].pending;
     if (pending && !front->ended)
@@ -78,17 +87,9 @@ static void settle_idle(struct http_front *front)
         uv_idle_stop(&front->idle);
 }
 
-static bool anything_wanted(const struct http_front *front)
+void http_front_want(struct http_connection *connection)
 {
-    bool wanted = !link_alone(&front->resuming);
-    for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
-        wanted = wanted || front->daemon[kind].wanted;
-    return wanted;
-}
-
-void http_front_want(struct http_front *front, enum http_kind kind)
-{
-    front->daemon[kind].wanted = true;
+    connection->daemon->wanted = true;
 }
 
 void http_front_want_all(struct http_front *front)
@@ -100,12 +101,14 @@ void http_front_want_all(struct http_front *front)
 void http_front_turn(struct http_front *front)
 {
     for (unsigned i = 0; i < HTTP_MAX_TURNS && (i == 0 || anything_wanted(front)); i++) {
+        http_carried_peek(front);
         http_request_resume_all(front);
         for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++) {
             struct http_daemon *daemon = &front->daemon[kind];
             if (daemon->wanted || daemon->pending)
                 run_daemon(daemon);
         }
+        http_carried_flush(front);
     }
     settle_idle(front);
 }
@@ -115,8 +118,11 @@ static void on_prepare(uv_prepare_t *prepare)
     struct http_front *front = prepare->data;
     if (anything_wanted(front))
         http_front_turn(front);
-    if (!link_alone(&front->hung_up))
-        http_connection_settle_hang_ups(front);
+    if (link_alone(&front->hung_up))
+        return;
+    http_connection_settle_hang_ups(front);
+    if (anything_wanted(front)) /* nothing wakes the loop for connections that are carried */
+        http_front_turn(front);
 }
 
 /* Not run at once: the watch has to see a connection's first byte before the daemon reads it. */
@@ -156,13 +162,17 @@ static struct MHD_Daemon *start_daemon(struct http_front *front, size_t memory)
                             MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, front, MHD_OPTION_END);
 }
 
-static int open_daemon(struct http_front *front, enum http_kind kind, size_t memory)
+static int open_daemon(struct http_daemon *daemon, struct http_front *front, enum http_kind kind, size_t memory)
 {
-    struct http_daemon *daemon = &front->daemon[kind];
     daemon->front = front;
+    daemon->kind = kind;
     daemon->mhd = start_daemon(front, memory);
-    if (!daemon->mhd)
-        return -ENOMEM;
+    return daemon->mhd ? 0 : -ENOMEM;
+}
+
+static int watch_daemon(struct http_daemon *daemon)
+{
+    struct http_front *front = daemon->front;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
     if (!info)
         return -ENOTSUP;
@@ -185,6 +195,7 @@ static void init_lists(struct http_front *front)
     link_init(&front->sse_silent);
     link_init(&front->resuming);
     link_init(&front->hung_up);
+    link_init(&front->touched);
     link_init(&front->connections);
 }
 
@@ -207,11 +218,17 @@ static int open_watch(struct http_front *front)
 
 static int open_parts(struct http_front *front)
 {
-    static const size_t memory[HTTP_DAEMONS] = {
+    static const size_t memory[HTTP_KINDS] = {
         [HTTP_REQUESTS] = HTTP_REQUEST_MEMORY, [HTTP_LARGE] = HTTP_LARGE_MEMORY, [HTTP_STREAMS] = HTTP_STREAM_MEMORY};
     int result = open_watch(front);
-    for (unsigned kind = 0; kind < HTTP_DAEMONS && result == 0; kind++)
-        result = open_daemon(front, (enum http_kind)kind, memory[kind]);
+    for (unsigned kind = 0; kind < HTTP_KINDS && result == 0; kind++) {
+        struct http_daemon *own = &front->daemon[kind], *carried = &front->daemon[HTTP_KINDS + kind];
+        result = open_daemon(own, front, (enum http_kind)kind, memory[kind]);
+        if (result == 0)
+            result = watch_daemon(own);
+        if (result == 0)
+            result = open_daemon(carried, front, (enum http_kind)kind, memory[kind]);
+    }
     return result;
 }
 
@@ -242,11 +259,6 @@ int http_front_new(struct reactor *reactor, const struct page *pages, size_t pag
 
 /* ---- the end ---- */
 
-static bool between_requests(const struct http_connection *connection)
-{
-    return connection->stage == HTTP_IDLE || connection->stage == HTTP_IDLE_NEW;
-}
-
 void http_front_drain(struct http_front *front)
 {
     struct link *next;
@@ -256,7 +268,7 @@ void http_front_drain(struct http_front *front)
     for (struct link *link = front->connections.next; link != &front->connections; link = next) {
         struct http_connection *connection = CONTAINER_OF(link, struct http_connection, all);
         next = link->next;
-        if (between_requests(connection))
+        if (http_connection_between_requests(connection))
             http_connection_cut(connection);
     }
     sse_legacy_drain(front);

@@ -46,12 +46,14 @@ enum http_stage {
     HTTP_STAGES = HTTP_BUSY
 };
 
-enum http_kind { HTTP_REQUESTS, HTTP_LARGE, HTTP_STREAMS, HTTP_DAEMONS };
+/* Each kind has a daemon for sockets and one for connections that a pump carries (http_carried.c). */
+enum http_kind { HTTP_REQUESTS, HTTP_LARGE, HTTP_STREAMS, HTTP_KINDS, HTTP_DAEMONS = 2 * HTTP_KINDS };
 
 struct http_daemon {
     struct http_front *front;
     struct MHD_Daemon *mhd;
-    uv_poll_t poll;
+    uv_poll_t poll; /* not of one for carried connections */
+    enum http_kind kind;
     bool wanted;  /* something was changed that only a run brings into effect */
     bool pending; /* the daemon has more to do at once */
 };
@@ -60,8 +62,8 @@ struct http_front {
     struct reactor *reactor;
     struct counters *counters;
     uv_loop_t *loop;
-    struct http_daemon daemon[HTTP_DAEMONS];
-    int watch_fd; /* epoll of all connections: first bytes, hang-ups */
+    struct http_daemon daemon[HTTP_DAEMONS]; /* by kind; then those for carried connections */
+    int watch_fd;                            /* epoll of all connections that are not carried: first bytes, hang-ups */
     uv_poll_t watch;
     uv_prepare_t prepare; /* the end of each turn: resumes, runs */
     uv_idle_t idle;       /* runs while a daemon is pending */
@@ -74,6 +76,7 @@ struct http_front {
     struct link sse_silent;
     struct link resuming; /* requests */
     struct link hung_up;  /* connections whose client has closed, with something left to settle */
+    struct link touched;  /* carried connections for which something may have been written in this turn */
     struct link connections;
     const struct page *pages;
     size_t pages_count;
@@ -101,8 +104,11 @@ struct http_connection {
     struct link all;      /* front->connections */
     struct link deadline; /* front->deadline[stage] */
     struct link hang_up;  /* front->hung_up */
+    struct link touched;  /* front->touched */
     struct http_front *front;
-    struct MHD_Connection *mhd; /* NULL while peeking */
+    struct pump *carrier;       /* of one that is carried; NULL: it is gone */
+    struct http_daemon *daemon; /* NULL while peeking */
+    struct MHD_Connection *mhd; /* the same */
     struct peer_facts *facts;   /* counted */
     struct counted *network;    /* as in the arrival */
     struct http_request *request;
@@ -114,8 +120,8 @@ struct http_connection {
     int fd;
     unsigned listener; /* as in the arrival */
     uint8_t stage, route;
-    uint8_t kind;         /* whose it is, once mhd is set; one of the streams daemon is closed after its answer */
     bool hung_up;         /* the client has closed, at least its sending side */
+    bool carried;         /* http_carried.c knows what comes, not the watch */
     bool watching_input;  /* the watch tells of bytes, too */
     bool upgraded;        /* the WebSocket front has a copy of the descriptor: this one is only to be closed */
     bool target_has_host; /* the absolute form; then: */
@@ -165,8 +171,8 @@ struct http_request {
 /* http_front.c */
 void http_front_ref(struct http_front *front);
 void http_front_unref(struct http_front *front);
-/* The daemon is run before the loop sleeps. */
-void http_front_want(struct http_front *front, enum http_kind kind);
+/* The daemon that has the connection is run before the loop sleeps. */
+void http_front_want(struct http_connection *connection);
 void http_front_want_all(struct http_front *front);
 /* Runs what is wanted now: resumes, then the daemons. Not from inside a daemon's callback. */
 void http_front_turn(struct http_front *front);
@@ -179,13 +185,35 @@ void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **contex
 void http_connection_cut(struct http_connection *connection);
 /* Closes one that no daemon has yet, and frees it. */
 void http_connection_drop(struct http_connection *connection);
+/* Does nothing for one that is carried. */
 void http_connection_watch_input(struct http_connection *connection, bool input);
+/* Bytes wait, or its client has closed: the first head is looked at, and its daemon chosen. */
+void http_connection_peek(struct http_connection *connection);
+void http_connection_hung_up(struct http_connection *connection);
 /* Ends the connections whose clients have closed, once all that they sent has been read. After the daemons have run. */
 void http_connection_settle_hang_ups(struct http_front *front);
 const struct settings *http_connection_settings(const struct http_connection *connection);
 
 /* The connection as the WebSocket front gets it, from now on the owner of all that it holds but the descriptor `fd`. */
 struct arrival http_connection_leave(struct http_connection *connection, int fd);
+
+static inline bool http_connection_between_requests(const struct http_connection *connection)
+{
+    return connection->stage == HTTP_IDLE || connection->stage == HTTP_IDLE_NEW;
+}
+
+/* http_carried.c */
+/* From here to http_carried_close() the front attends to the carrier. Whether it goes on; if not, the connection is not
+   carried. */
+bool http_carried_open(struct http_connection *connection, struct pump *carrier);
+void http_carried_close(struct http_connection *connection);
+/* Something has come for the connection, or may have been written to it: it is looked at before the loop sleeps. Does
+   nothing for one that is not carried. */
+void http_carried_touch(struct http_connection *connection);
+/* Looks at first heads that have come. Before the daemons run. */
+void http_carried_peek(struct http_front *front);
+/* Carries what was written to the connections that were touched. After the daemons have run. */
+void http_carried_flush(struct http_front *front);
 
 /* http_deadline.c */
 void http_deadline_set(struct http_connection *connection, enum http_stage stage);

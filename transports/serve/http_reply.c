@@ -63,7 +63,7 @@ static int add_cors(struct http_request *request)
 static bool must_close(const struct http_request *request)
 {
     const struct http_connection *connection = request->connection;
-    return request->framing.chunked || connection->kind == HTTP_STREAMS || connection->hung_up ||
+    return request->framing.chunked || connection->daemon->kind == HTTP_STREAMS || connection->hung_up ||
            request->front->draining || gateway_phase(reactor_gateway(request->front->reactor)) >= GATEWAY_LEAVING;
 }
 

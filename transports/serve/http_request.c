@@ -103,7 +103,8 @@ void http_request_resume_all(struct http_front *front)
         link_remove(&request->resuming);
         request->suspended = false;
         MHD_resume_connection(connection->mhd);
-        http_front_want(front, (enum http_kind)connection->kind);
+        http_front_want(connection);
+        http_carried_touch(connection);
     }
 }
 

@@ -103,7 +103,7 @@ static void on_upgraded(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, voi
         close(copy);
     }
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
-    http_front_want(front, (enum http_kind)connection->kind);
+    http_front_want(connection);
 }
 
 /* ---- the answer ---- */

@@ -48,7 +48,9 @@ static int idle_interest(const struct pump_end_point *end, bool ended, bool erro
 static void watch(struct pump *pump)
 {
     int outer = reads_outer(pump) ? UV_READABLE : idle_interest(&pump->outer, pump->inward.ended, true);
-    int inner = reads_inner(pump) ? UV_READABLE : idle_interest(&pump->inner, pump->outward.ended, false);
+    int inner = 0;
+    if (!pump->told)
+        inner = reads_inner(pump) ? UV_READABLE : idle_interest(&pump->inner, pump->outward.ended, false);
     if (send_queue_size(&pump->outward.queue) > 0)
         outer |= UV_WRITABLE;
     if (send_queue_size(&pump->inward.queue) > 0)
@@ -65,6 +67,7 @@ static void carry_peers_end(struct pump *pump)
         return;
     shutdown(pump->inner.fd, SHUT_WR);
     pump->inward.carried = true;
+    pump_tell(pump, PUMP_ENDED);
 }
 
 static void carry_inners_end(struct pump *pump)
@@ -136,6 +139,8 @@ static void on_outer(uv_poll_t *poll, int status, int events)
         int result = send_queue_flush(&pump->outward.queue, pump->outer.fd);
         if (result != 0)
             pump_outer_failed(pump, result);
+        else if (send_queue_size(&pump->outward.queue) == 0)
+            pump_tell(pump, PUMP_TAKEN);
     }
     if (!pump->over && reads && (status < 0 || (events & UV_READABLE)))
         pump_read_outer(pump);
@@ -153,6 +158,7 @@ static void on_inner(uv_poll_t *poll, int status, int events)
         int result = send_queue_flush(&pump->inward.queue, pump->inner.fd);
         if (result != 0)
             pump_inner_failed(pump, result);
+        pump_tell(pump, PUMP_CAME);
     }
     if (!pump->over && reads && (status < 0 || (events & UV_READABLE)))
         (void)pump_read_inner(pump);
@@ -310,11 +316,30 @@ void pump_pause(struct pump *pump, bool paused)
     settle(pump);
 }
 
-void pump_flush(struct pump *pump)
+bool pump_attend(struct pump *pump, pump_told told, void *context)
 {
-    if (!pump->over && reads_inner(pump))
-        (void)pump_read_inner(pump);
+    if (pump->over)
+        return false;
+    pump->told = told;
+    pump->owner = context;
+    pump_tell(pump, PUMP_CAME);
+    if (pump->inward.carried)
+        pump_tell(pump, PUMP_ENDED);
+    watch(pump);
+    return true;
+}
+
+void pump_leave(struct pump *pump)
+{
+    pump->told = NULL;
     settle(pump);
+}
+
+size_t pump_flush(struct pump *pump)
+{
+    size_t size = !pump->over && reads_inner(pump) ? pump_read_inner(pump) : 0;
+    settle(pump);
+    return size;
 }
 
 void pump_write(struct pump *pump, struct span bytes)

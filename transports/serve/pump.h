@@ -68,6 +68,15 @@ struct pump_order {
    to the inner end. It must not call any pump function. */
 typedef size_t (*pump_filter)(void *context, char *bytes, size_t size, struct pump_order *order);
 
+/* What the owner of the other side is told, if it attends to the inner end. */
+enum pump_news {
+    PUMP_CAME,  /* bytes of the peer have gone to the inner end */
+    PUMP_ENDED, /* and nothing more will */
+    PUMP_TAKEN, /* the peer has taken what had to wait for it: pump_flush() may have more to carry */
+    PUMP_GONE,  /* both descriptors are closed; told last */
+};
+typedef void (*pump_told)(void *context, enum pump_news news);
+
 struct pump_settings {
     int outer_fd;                 /* connected, non-blocking; taken */
     struct tls_wire *outer_tls;   /* NULL: plain. Else the handshake is done on outer_fd; taken */
@@ -95,9 +104,17 @@ void pump_cut(struct pump *pump);
 /* While it holds, nothing more is read from the peer (its hang-up is still noticed): back-pressure by what the bytes
    have caused, which a full inner end cannot tell. Not from inside a filter. */
 void pump_pause(struct pump *pump, bool paused);
-/* Carries what the inner end has written already, without waiting for the loop to notice it: spares a turn of the loop
-   to whoever knows. Not from inside a filter. */
-void pump_flush(struct pump *pump);
+/* From now on the loop does not watch for what the inner end writes: the owner of its other side knows when it does,
+   and promises a pump_flush() afterwards. Nor does anybody have to watch for what goes to the inner end: `told` is told
+   of it, and of the pump's end, from inside functions of this header (this one, too: of what has happened before), of
+   which it may call none. That spares each request two wake-ups and a turn of the loop. Whether the pump goes on; if
+   not, nothing is told. */
+MUST_USE bool pump_attend(struct pump *pump, pump_told told, void *context);
+/* The owner does not attend to the inner end any more: the loop watches it as it did before. */
+void pump_leave(struct pump *pump);
+/* Carries what the inner end has written already, PUMP_READ_BYTES at most, without waiting for the loop to notice it:
+   spares a turn of the loop to whoever knows. How many bytes that were. Not from inside a filter. */
+size_t pump_flush(struct pump *pump);
 /* Sends bytes to the peer as if the inner end had written them just now, but without the way through it: spares whoever
    knows that the inner end has written nothing that is not carried yet two system calls. Nothing once the pump ends.
    Not from inside a filter. */

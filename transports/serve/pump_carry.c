@@ -73,31 +73,30 @@ static bool swallow(struct pump *pump, struct span *bytes)
     return true;
 }
 
-/* Whether there may be more at once. */
-bool pump_read_inner(struct pump *pump)
+size_t pump_read_inner(struct pump *pump)
 {
     char *plain = pump->pumps->plain;
     ssize_t size = recv(pump->inner.fd, plain, PUMP_READ_BYTES, MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
+        return 0;
     if (size <= 0) { /* ECONNRESET: closed with bytes of ours unread */
         pump_set_reason(pump, PUMP_CLOSED_BY_INNER);
         pump->outward.ended = true;
-        return false;
+        return 0;
     }
     struct span bytes = {plain, (size_t)size};
     if (!swallow(pump, &bytes)) {
         pump_finish_because(pump, (struct span){NULL, 0}, PUMP_REFUSED);
-        return false;
+        return 0;
     }
     pump_carry_outward(pump, bytes);
-    return !pump->over;
+    return pump->over ? 0 : (size_t)size;
 }
 
 static void fetch_last_bytes(struct pump *pump)
 {
     for (unsigned i = 0; i < FINISH_READS && send_queue_size(&pump->outward.queue) < PUMP_READ_BYTES; i++) {
-        if (pump->outward.ended || pump->swallowing || !pump_read_inner(pump))
+        if (pump->outward.ended || pump->swallowing || pump_read_inner(pump) == 0)
             return;
     }
 }
@@ -119,6 +118,7 @@ void pump_finish_because(struct pump *pump, struct span last, enum pump_reason r
     if (pump->over)
         return;
     shutdown(pump->inner.fd, SHUT_RDWR);
+    pump_tell(pump, PUMP_ENDED);
     send_queue_done(&pump->inward.queue);
     pump->inward.carried = true;
     pump->outward.ended = true;
@@ -138,6 +138,7 @@ void pump_carry_inward(struct pump *pump, char *bytes, size_t size)
     int result = send_queue_add(&pump->inward.queue, pump->inner.fd, (struct span){bytes, size});
     if (result != 0)
         pump_inner_failed(pump, result);
+    pump_tell(pump, PUMP_CAME);
     if (order.finish)
         pump_finish_because(pump, order.last, PUMP_FINISHED);
 }

@@ -63,6 +63,8 @@ void pump_end(struct pump *pump, enum pump_reason reason)
     tls_wire_free(TAKE(pump->tls));
     close_end(&pump->outer);
     close_end(&pump->inner);
+    pump_tell(pump, PUMP_GONE);
+    pump->told = NULL;
 }
 
 /* ---- endings that take their time ---- */

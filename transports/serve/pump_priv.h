@@ -43,6 +43,8 @@ struct pump {
     pump_filter filter;
     void (*ended)(void *context, enum pump_reason reason);
     void *context;
+    pump_told told; /* NULL: nobody attends to the inner end */
+    void *owner;
     struct pump_end_point outer, inner;
     struct pump_flow inward, outward;
     uint64_t since_ms;    /* the ending began, or (outward.carried) the peer was told */
@@ -59,6 +61,13 @@ struct pump {
     enum pump_reason reason;
 };
 
+/* To whoever attends to the inner end. */
+static inline void pump_tell(struct pump *pump, enum pump_news news)
+{
+    if (pump->told)
+        pump->told(pump->owner, news);
+}
+
 /* pump_end.c */
 void pump_set_reason(struct pump *pump, enum pump_reason reason); /* the first one is the true one */
 /* Closes both ends; it is told, and freed, when the loop has closed the handles. May be called again. */
@@ -72,8 +81,8 @@ void pump_release(struct pumps *pumps);
 void pump_outer_failed(struct pump *pump, int error);
 /* The library has closed its end, or will read no more: what comes is dropped. What it wrote can still be read. */
 void pump_inner_failed(struct pump *pump, int error);
-/* Whether there may be more at once. */
-bool pump_read_inner(struct pump *pump);
+/* How much was read; 0: there is nothing more now. */
+size_t pump_read_inner(struct pump *pump);
 void pump_read_outer(struct pump *pump);
 /* To the peer, through TLS where there is one. */
 void pump_carry_outward(struct pump *pump, struct span bytes);

@@ -209,10 +209,9 @@ static bool read_early(struct handshake *handshake, struct span input, size_t *r
     return send_output(handshake) && outcome != TLS_WIRE_FAILED && outcome != 0;
 }
 
-static int start_pump(struct handshake *handshake, int inner_fd, struct span early)
+static int start_pump(struct handshake *handshake, int inner_fd, struct span early, struct pump **ret_pump)
 {
     struct tls_edge *edge = handshake->edge;
-    struct pump *pump;
     struct pump_settings settings = {.outer_fd = handshake->fd,
                                      .outer_tls = TAKE(handshake->tls),
                                      .inner_fd = inner_fd,
@@ -221,7 +220,7 @@ static int start_pump(struct handshake *handshake, int inner_fd, struct span ear
                                      .context = edge};
     leave(handshake);
     edge->carried++;
-    int result = pump_new(edge->pumps, &settings, &pump);
+    int result = pump_new(edge->pumps, &settings, ret_pump);
     if (result != 0)
         edge->carried--;
     return result;
@@ -230,23 +229,23 @@ static int start_pump(struct handshake *handshake, int inner_fd, struct span ear
 static void hand_on(struct handshake *handshake, struct tls_facts *facts, struct span early)
 {
     struct tls_edge *edge = handshake->edge;
-    struct address client = handshake->client;
-    struct counted *network = handshake->network;
+    struct tls_shaken shaken = {.client = handshake->client, .network = handshake->network, .facts = facts};
     int inner[2];
     if (pump_socketpair(inner) != 0) {
         tls_facts_free(facts);
         fail(handshake, COUNTER_TLS_FAILED_RESOURCES);
         return;
     }
-    if (start_pump(handshake, inner[0], early) != 0) {
+    if (start_pump(handshake, inner[0], early, &shaken.pump) != 0) {
         tls_facts_free(facts);
         close(inner[1]);
         counter_add(edge->counters, COUNTER_TLS_FAILED_RESOURCES, 1);
-        arrival_give_back(edge->reactor, network);
+        arrival_give_back(edge->reactor, shaken.network);
         return;
     }
     counter_add(edge->counters, facts->resumed ? COUNTER_TLS_RESUMED : COUNTER_TLS_FULL, 1);
-    edge->accepted(edge->context, inner[1], &client, network, facts);
+    shaken.fd = inner[1];
+    edge->accepted(edge->context, &shaken);
 }
 
 static void succeed(struct handshake *handshake, struct span input)

@@ -22,9 +22,15 @@ struct counted;
 
 /* A connection whose handshake is done. `fd` is non-blocking and close-on-exec, and belongs to the callee, as do
    `facts` and what came with the connection: one unit of QUOTA_CONNECTIONS and that of its network. Bytes may wait in
-   it already. It is a local socket: the client's address is `client`, borrowed. */
-typedef void (*tls_callback)(void *context, int fd, const struct address *client, struct counted *network,
-                             struct tls_facts *facts);
+   it already. It is a local socket; `pump` carries what goes through it. */
+struct tls_shaken {
+    int fd;
+    struct pump *pump;
+    struct address client;
+    struct counted *network;
+    struct tls_facts *facts;
+};
+typedef void (*tls_callback)(void *context, const struct tls_shaken *shaken);
 
 struct tls_edge_settings {
     struct reactor *reactor; /* head_timeout is that of its snapshot */

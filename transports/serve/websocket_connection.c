@@ -342,7 +342,7 @@ static void carry(struct websocket_connection *connection)
 {
     if (!connection->library_wrote)
         return;
-    pump_flush(connection->pump);
+    (void)pump_flush(connection->pump);
     if (connection->wsi)
         websocket_write_settle(connection);
 }

@@ -83,16 +83,15 @@ static void drop_library(struct bench *bench)
     *library = (struct library){.fd = -1, .got = TEXT(64 * MIB)};
 }
 
-static void on_accepted(void *context, int fd, const struct address *client, struct counted *network UNUSED,
-                        struct tls_facts *facts)
+static void on_accepted(void *context, const struct tls_shaken *shaken)
 {
     struct bench *bench = context;
-    assert_int_equal(client->any.sa_family, AF_INET);
+    assert_int_equal(shaken->client.any.sa_family, AF_INET);
     if (bench->library.fd >= 0)
         quota_give(&bench->gateway->quotas, QUOTA_CONNECTIONS, 1);
     drop_library(bench);
-    bench->library.fd = fd;
-    bench->library.facts = facts;
+    bench->library.fd = shaken->fd;
+    bench->library.facts = shaken->facts;
     bench->handed_on++;
 }
 

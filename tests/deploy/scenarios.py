@@ -76,7 +76,8 @@ class Behind:
         for number, why in lost.items():
             self.assertIn(attempts.get(trace_of(number)), self.broken_off, f"{number} was not in flight on the dead gateway: {why}")
             self.assertLess(began[number] - dead, NOTICE_SECONDS, why)
-        self.assertLessEqual(len(lost), CALLERS, "one of each caller's can be in flight")
+        # One of each caller's was in flight; the next one may have met a listener that the kernel closed after the connections.
+        self.assertLessEqual(len(lost), 2 * CALLERS)
         print(f"{len(answered)} calls answered, {len(lost)} were in flight on the gateway that was killed; "
               f"{homes.count(0)} of {len(homes)} sessions began again")
         for session in sessions:

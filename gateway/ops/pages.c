@@ -6,9 +6,17 @@
 #include "gateway/ops/metrics.h"
 #include "gateway/ops/status.h"
 #include "gateway/ops/status_page.h"
+#include "openapi/contract.h"
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 #define TEXT_HTML  "text/html; charset=utf-8"
+
+static int render_contract(void *context UNUSED, struct text *body, int *ret_status)
+{
+    text_add(body, contract_document());
+    *ret_status = 200;
+    return body->error;
+}
 
 static const struct page rows[] = {
     {.path = "/healthz",
@@ -31,6 +39,7 @@ static const struct page rows[] = {
      .content_type = TEXT_PLAIN,
      .render = log_level_render,
      .change = log_level_change},
+    {.path = "/openapi.yaml", .where = PAGE_ADMIN, .content_type = "application/yaml", .render = render_contract},
     {.path = "/", .where = PAGE_ADMIN, .content_type = TEXT_HTML, .render = status_page_render},
 };
 enum { STATUS_ROW = 3, WEB_PAGE_ROW = PAGES_COUNT - 1 };

@@ -4,7 +4,7 @@
 #include "gateway/core/page.h"
 #include "gateway/ops/sources.h"
 
-enum { PAGES_COUNT = 7 };
+enum { PAGES_COUNT = 8 };
 
 /* Fills the rows. The sources and the rows must outlive their use. 0 or -errno. */
 MUST_USE int pages_fill(struct sources *sources, struct page ret_pages[PAGES_COUNT]);

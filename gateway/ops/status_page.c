@@ -6,7 +6,7 @@
 
 #include "gateway/base/encoding.h"
 
-/* Made by the build from status_page.html (gateway/ops/embed.cmake). */
+/* Made by the build from status_page.html (weir_embed() in CMakeLists.txt). */
 extern const unsigned char status_page_html[];
 extern const size_t status_page_html_bytes;
 

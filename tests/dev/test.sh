@@ -6,8 +6,9 @@ readonly COVERAGE_FOLDERS=(gateway transports limits auth)
 readonly COVERAGE_LABELS='^(unit|scenario)$'
 # What is shipped is judged by the suite, by real clients, by the clock and by tools that try its edge; all but the first
 # not under sanitizers.
-readonly RELEASE_LABELS='^(conformance|interop|bench|edge|stress|package|image|deploy)$'
-readonly UNSANITIZED_LABELS='^(interop|bench|edge|package|image|deploy)$'
+readonly SHIPPED='interop|bench|edge|package|image|deploy|contract'
+readonly RELEASE_LABELS="^(conformance|stress|$SHIPPED)\$"
+readonly UNSANITIZED_LABELS="^($SHIPPED)\$"
 readonly CONCURRENCY_LABELS='^concurrency$'
 readonly FUZZ_SECONDS=60
 
@@ -33,6 +34,18 @@ need_deploy() {
     need_packages curl haproxy openssl python3-yaml
     need_nginx
     need_prometheus
+}
+
+# Redocly, which needs Node, and Schemathesis, which needs a venv.
+need_contract() {
+    local to=$BUILD/contract wanted=$ROOT/tests/contract/requirements.txt
+    need_packages ca-certificates curl python3 python3-venv
+    need_npm_lock "$ROOT/tests/contract" contract
+    cmp --quiet "$wanted" "$to/venv/installed" && return
+    say "installing schemathesis into build/contract"
+    python3 -m venv --clear "$to/venv" && "$to/venv/bin/pip" install --quiet --requirement "$wanted" >&2 ||
+        die "pip cannot install ${wanted#"$ROOT"/}"
+    cp "$wanted" "$to/venv/installed"
 }
 
 # A clean root to install the package into, and systemd's judge of its unit.
@@ -108,6 +121,7 @@ cmd_test() {
     # Without the npm registry, or PyPI, everything else can still be judged; ctest names what was skipped.
     (need_conformance) || say "the conformance suite cannot be installed: it will be skipped"
     (need_edge) || say "the tools of tests/edge cannot be installed: their tests will be skipped"
+    (need_contract) || say "the judges of openapi/gateway.yaml cannot be installed: they will be skipped"
     (need_package) || say "mmdebstrap cannot be installed: the package will not be tried on a clean root"
     (need_deploy) || say "the balancers cannot be installed: what runs behind them will be skipped"
     (need_image) || say "buildah and podman cannot be installed: the image will be skipped"

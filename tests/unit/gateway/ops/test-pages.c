@@ -20,6 +20,7 @@ static void test_where_and_what(void **state)
         {"/status", false, "application/json", "{\"version\":"},
         {"/status/events", false, "text/event-stream", "{\"version\":"},
         {"/log-level", false, "text/plain; charset=utf-8", "info\n"},
+        {"/openapi.yaml", false, "application/yaml", "# The gateway's own HTTP surface"},
         {"/", false, "text/html; charset=utf-8", "<!DOCTYPE html>"},
     };
     struct observed *observed = *state;

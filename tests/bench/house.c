@@ -1,0 +1,51 @@
+#include "tests/bench/house.h"
+
+#include <time.h>
+
+#include "gateway/providers/builtin.h"
+
+static int add_builtins(struct catalogue_builder *builder)
+{
+    struct provider *provider = NULL;
+    struct item *items[BUILTIN_ITEMS];
+    int r = builtin_new(&provider, items);
+    for (unsigned i = 0; i < BUILTIN_ITEMS && r == 0; i++)
+        r = catalogue_builder_add(builder, items[i]);
+    provider_unref(provider);
+    return r;
+}
+
+static int make_snapshot(struct settings *settings, struct snapshot **ret_snapshot)
+{
+    struct catalogue_builder *builder = NULL;
+    struct catalogue *catalogue = NULL;
+    struct settings_holder *holder = NULL;
+    unsigned changed;
+    int r = catalogue_builder_new(NULL, &builder);
+    if (r == 0)
+        r = add_builtins(builder);
+    if (r == 0)
+        r = catalogue_builder_finish(builder, &catalogue, &changed);
+    catalogue_builder_free(builder);
+    if (r == 0)
+        r = settings_holder_new(settings, NULL, &holder);
+    return r == 0 ? snapshot_new(holder, catalogue, ret_snapshot) : r;
+}
+
+struct gateway *house_new(void)
+{
+    static struct settings settings = {.threads = 1, .page_size = 100};
+    struct snapshot *snapshot = NULL;
+    struct gateway *gateway = NULL;
+    settings.limits.max_in_flight = HOUSE_MAX_IN_FLIGHT;
+    settings.limits.max_sessions = HOUSE_MAX_SESSIONS;
+    settings.limits.request_timeout_ms = 60000;
+    return make_snapshot(&settings, &snapshot) == 0 && gateway_new(snapshot, &gateway) == 0 ? gateway : NULL;
+}
+
+uint64_t house_cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

@@ -13,13 +13,17 @@
 #include "transports/serve/line_clock.h"
 #include "transports/serve/socket_state.h"
 
-enum { READ_BYTES = 64 * 1024, TICK_MS = 250 };
+enum { READ_BYTES = 64 * 1024, CORK_BYTES = 64 * 1024, TICK_MS = 250 };
 
 struct lines_front {
     struct reactor *reactor;
     struct link connections;
     unsigned references; /* itself, its connections, its timer */
     uv_timer_t clock;    /* runs while there are connections */
+    /* Answers to what one read of `corking` brought: written together, as a system call each costs more than they do.
+     */
+    struct lines_connection *corking;
+    struct text corked;
     bool draining;
 };
 
@@ -42,9 +46,12 @@ struct lines_connection {
     uv_fs_t reading;
     char *read_buffer;
     struct text line; /* the beginning of a message */
-    bool skipping;    /* the rest of a line that is too long */
-    uint64_t lines;   /* that were read to their end */
-    uint64_t writes;  /* that were done */
+    struct text
+        corked; /* answers to what one read brought: written together, a system call each costs more than they do */
+    bool corking;
+    bool skipping;   /* the rest of a line that is too long */
+    uint64_t lines;  /* that were read to their end */
+    uint64_t writes; /* that were done */
     struct line_clock clock;
     bool paused;
     bool input_ended;
@@ -70,8 +77,10 @@ static const struct settings *settings_of(const struct lines_connection *connect
 
 static void front_unref(struct lines_front *front)
 {
-    if (--front->references == 0)
-        free(front);
+    if (--front->references > 0)
+        return;
+    text_done(&front->corked);
+    free(front);
 }
 
 static void hold(struct lines_connection *connection)
@@ -165,25 +174,22 @@ static int write_file(struct lines_connection *connection, struct span message)
     return FRONT_GONE;
 }
 
-static int write_line(struct lines_connection *connection, struct span message)
+/* `end` is what stands behind the bytes. */
+static int write_stream(struct lines_connection *connection, struct span message, struct span end)
 {
-    if (connection->closing)
-        return FRONT_GONE;
-    if (connection->file_out >= 0)
-        return write_file(connection, message);
     if (uv_stream_get_write_queue_size(out_stream(connection)) > settings_of(connection)->limits.max_send_queue) {
         cut_off(connection);
         return FRONT_GONE;
     }
-    struct write *write = malloc(sizeof(*write) + message.size + 1);
+    struct write *write = malloc(sizeof(*write) + message.size + end.size);
     if (!write) {
         close_connection(connection);
         return -ENOMEM;
     }
     write->connection = connection;
     memcpy(write->bytes, message.at, message.size);
-    write->bytes[message.size] = '\n';
-    uv_buf_t buffer = uv_buf_init(write->bytes, (unsigned)message.size + 1);
+    memcpy(write->bytes + message.size, end.at, end.size);
+    uv_buf_t buffer = uv_buf_init(write->bytes, (unsigned)(message.size + end.size));
     int r = uv_write(&write->request, out_stream(connection), &buffer, 1, written);
     if (r == 0) {
         hold(connection);
@@ -192,6 +198,53 @@ static int write_line(struct lines_connection *connection, struct span message)
     free(write);
     close_connection(connection);
     return FRONT_GONE;
+}
+
+static void cork(struct lines_connection *connection)
+{
+    connection->front->corking = connection;
+}
+
+static int write_corked(struct lines_connection *connection)
+{
+    struct text *corked = &connection->front->corked;
+    int r = corked->size == 0 ? 0 : write_stream(connection, text_span(corked), SPAN(""));
+    text_clear(corked);
+    return r;
+}
+
+static int uncork(struct lines_connection *connection)
+{
+    connection->front->corking = NULL;
+    if (!connection->closing)
+        return write_corked(connection);
+    text_clear(&connection->front->corked);
+    return FRONT_GONE;
+}
+
+static int cork_line(struct lines_connection *connection, struct span message)
+{
+    struct text *corked = &connection->front->corked;
+    text_add(corked, message);
+    text_add_char(corked, '\n');
+    if (corked->error == 0)
+        return corked->size < CORK_BYTES ? 0 : write_corked(connection);
+    close_connection(connection);
+    return -ENOMEM;
+}
+
+static int write_line(struct lines_connection *connection, struct span message)
+{
+    if (connection->closing)
+        return FRONT_GONE;
+    if (connection->file_out >= 0)
+        return write_file(connection, message);
+    if (connection->front->corking != connection)
+        return write_stream(connection, message, SPAN("\n"));
+    if (message.size < CORK_BYTES)
+        return cork_line(connection, message);
+    int r = write_corked(connection);
+    return r == 0 ? write_stream(connection, message, SPAN("\n")) : r;
 }
 
 /* ---- reading ---- */
@@ -252,8 +305,9 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     struct lines_connection *connection = stream->data;
     hold(connection);
     if (size > 0) {
+        cork(connection);
         take_bytes(connection, (struct span){buffer->base, (size_t)size});
-        if (!connection->closing)
+        if (uncork(connection) == 0)
             settle(connection);
     } else if (size == UV_EOF) {
         uv_read_stop(stream);
@@ -311,7 +365,8 @@ static void pause_reading(struct lines_connection *connection)
 
 static size_t unsent(struct lines_connection *connection)
 {
-    return connection->file_out >= 0 ? 0 : uv_stream_get_write_queue_size(out_stream(connection));
+    size_t corked = connection->front->corking == connection ? connection->front->corked.size : 0;
+    return connection->file_out >= 0 ? 0 : uv_stream_get_write_queue_size(out_stream(connection)) + corked;
 }
 
 static void settle(struct lines_connection *connection)
@@ -563,6 +618,7 @@ int lines_front_new(struct reactor *reactor, struct lines_front **ret_front)
         return -ENOMEM;
     front->reactor = reactor;
     front->references = 2;
+    front->corked = TEXT(SIZE_MAX);
     link_init(&front->connections);
     uv_timer_init(reactor_loop(reactor), &front->clock);
     front->clock.data = front;

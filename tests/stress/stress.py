@@ -105,10 +105,14 @@ def fixed(*messages):
 # ---- the gateway, watched ----
 
 
+def whole(config):
+    """What is not said otherwise; no line per request, which the scenario would have to read as fast as they come."""
+    return (LISTEN if "listen:" not in config else "") + ADMIN + "log: {access: false}\n" + config
+
+
 class Gateway(WeirProcess):
     def __init__(self, config, environment=None):
-        config = (LISTEN if "listen:" not in config else "") + (ADMIN if "admin:" not in config else "") + config
-        super().__init__(config, environment)
+        super().__init__(whole(config), environment)
         self.pid = self.process.pid
         self.admin = self.logs("ready")[0]["admin"]
 
@@ -168,7 +172,7 @@ class Gateway(WeirProcess):
         return "reloaded" if self.logs("reloaded") else "reload_refused"
 
     def write_config(self, config):
-        self.config_path.write_text((LISTEN if "listen:" not in config else "") + ADMIN + config)
+        self.config_path.write_text(whole(config))
 
 
 def wait_for(condition, what, seconds=SECONDS):
@@ -206,6 +210,15 @@ class Stress:
         if self.quick or self.tenth:
             limit_ms = max(20_000, 20 * control_ms)
         return self.check(found_ms <= limit_ms, f"{what}: {found_ms:.1f} ms, more than {limit_ms:.0f} ms")
+
+    def knows(self, option):
+        known = subprocess.run([weir_process.binary(), "options"], capture_output=True, text=True, check=True).stdout
+        return option in known
+
+    def needs(self, option):
+        """Skips aloud what this build has no option for."""
+        if not self.knows(option):
+            raise Skip(f"this build has no {option}")
 
     def figure(self, **named):
         self.figures.update({name: round(value, 3) if isinstance(value, float) else value for name, value in named.items()})

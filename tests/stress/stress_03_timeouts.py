@@ -4,7 +4,7 @@ from stress import http_call, module, run
 
 def main(stress):
     count = stress.size(6200, quick=1000)
-    deadline_ms = 3000
+    deadline_ms = 1500 if stress.quick else 3000
     config = module("strain") + f"limits: {{max_in_flight: {count}, request_timeout: {deadline_ms}ms}}\n"
     with stress.gateway(config) as weir:
         found = stress.calls(weir, http_call("never", {}), connections=count, count=count, seconds=120)

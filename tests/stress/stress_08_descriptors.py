@@ -11,7 +11,7 @@ SPARE = 4
 def main(stress):
     waiting = stress.size(1000, quick=200)
     with stress.gateway("commands: [{name: quick, run: ['true']}]\n") as weir:
-        load = stress.start("calls", http_call(), port=weir.port, connections=32, seconds=8, rate=500)
+        load = stress.start("calls", http_call(), port=weir.port, connections=32, seconds=5 if stress.quick else 8, rate=500)
         wait_for(lambda: weir.used().get("connections", 0) >= 32, "the clients inside")
         soft, hard = resource.prlimit(weir.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(weir.pid, resource.RLIMIT_NOFILE, (weir.descriptors() + SPARE, hard))

@@ -3,7 +3,7 @@ from stress import LINES, UPGRADE, call_message, fixed, http_call, lines, run, w
 
 
 def main(stress):
-    count = stress.size(1_000_000, quick=100_000)
+    count = stress.size(1_000_000, quick=100_000, least=100_000)
     forms = [("by lines", lines(call_message()), 1, {}), ("over HTTP", http_call(), 0, {}),
              ("over WebSocket", websocket_frame(call_message()), 0, {"prelude": UPGRADE})]
     with stress.gateway(LINES + "limits: {body_timeout: 2s}\n") as weir:

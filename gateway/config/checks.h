@@ -28,6 +28,13 @@ bool check_pattern(struct span value, struct text *problem);
 bool check_scope(struct span value, struct text *problem);
 /* An http or https URL without query, fragment or user: how clients name a resource (RFC 8707, 2; RFC 9728, 1.2). */
 bool check_resource(struct span value, struct text *problem);
+/* Where keys may be fetched from, and where issuers may be asked: https, http on loopback; keys from a file, too. */
+bool check_jwks(struct span value, struct text *problem);
+bool check_introspection(struct span value, struct text *problem);
+/* A signature algorithm that is verified here. */
+bool check_algorithm(struct span value, struct text *problem);
+/* What the members of an issuer say together. */
+void check_issuer(const struct node *entry, void *record, const char *label, struct mistakes *mistakes);
 /* 64 hexadecimal digits. Its sentence does not show the value: it may be the key itself. */
 bool check_sha256(struct span value, struct text *problem);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <strings.h>
 
+#include "auth/authenticator.h"
 #include "gateway/config/checks.h"
 #include "gateway/core/settings.h"
 
@@ -31,6 +32,25 @@ bool check_sha256(struct span value, struct text *problem)
         text_add_literal(problem,
                          "is no SHA-256 digest, which has 64 hexadecimal digits: weir hash-key makes it of a key");
     return good;
+}
+
+bool check_jwks(struct span value, struct text *problem)
+{
+    return authenticator_check_url(value, true) == 0 ||
+           refuse(problem, value, "must be an https URL (http on loopback only) or file:PATH");
+}
+
+bool check_introspection(struct span value, struct text *problem)
+{
+    return authenticator_check_url(value, false) == 0 ||
+           refuse(problem, value, "must be an https URL (http on loopback only)");
+}
+
+bool check_algorithm(struct span value, struct text *problem)
+{
+    return authenticator_check_algorithm(value) == 0 ||
+           refuse(problem, value,
+                  "is no algorithm that is verified here: RS256, PS256, ES256, their longer kin, EdDSA");
 }
 
 /* Behind "https://": something that has a host and neither blanks, query, fragment nor user. */
@@ -93,6 +113,68 @@ static int check_keys(const struct auth_settings *auth, struct mistakes *mistake
     return 0;
 }
 
+/* ---- issuers ---- */
+
+static void say(const struct node *entry, const char *member, const char *label, const char *sentence,
+                struct mistakes *mistakes)
+{
+    const struct node *found = node_find(entry, span_of(member));
+    text_addf(mistake(mistakes, found ? found->at : entry->at), "%s%s", label, sentence);
+}
+
+void check_issuer(const struct node *entry, void *record, const char *label, struct mistakes *mistakes)
+{
+    const struct issuer_settings *issuer = record;
+    bool jwks = node_find(entry, SPAN("jwks")) != NULL;
+    bool introspection = node_find(entry, SPAN("introspection")) != NULL;
+    if (jwks == introspection)
+        say(entry, "introspection", label,
+            jwks ? ": jwks and introspection exclude each other" : ": either jwks or introspection is needed",
+            mistakes);
+    if (introspection && !jwks && (!issuer->client_id || !issuer->client_secret))
+        say(entry, "", label, ": introspection needs client_id and client_secret", mistakes);
+    if (!introspection && (issuer->client_id || issuer->client_secret))
+        say(entry, issuer->client_id ? "client_id" : "client_secret", label,
+            ": client_id and client_secret have no effect without introspection", mistakes);
+    if (introspection && issuer->algorithms.count > 0)
+        say(entry, "algorithms", label, ".algorithms: has no effect with introspection", mistakes);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* Two rows of one issuer: for two audiences, or one that signs some tokens and answers for others. */
+static void check_issuers(const struct auth_settings *auth, struct mistakes *mistakes)
+{
+    for (size_t i = 0; i < auth->issuers; i++)
+        for (size_t j = 0; j < i; j++) {
+            const struct issuer_settings *one = &auth->issuer[j], *other = &auth->issuer[i];
+            if (same_text(one->issuer, other->issuer) && same_text(one->audience, other->audience) &&
+                !one->jwks == !other->jwks)
+                text_addf(mistake(mistakes, (struct position){other->place.line, other->place.column}),
+                          "auth.jwt[%zu]: the entry in line %u is for the same issuer and audience", i,
+                          one->place.line);
+        }
+}
+
+/* Clients have to be told what to ask a token for (RFC 9728): one URL. */
+static void check_resource_is_known(const struct node *root, const struct settings *settings, struct mistakes *mistakes)
+{
+    CLEANUP(text_done) struct text ignored = TEXT(MISTAKE_MAX_BYTES);
+    const struct auth_settings *auth = &settings->auth;
+    if (settings->resource.url || auth->issuers == 0)
+        return;
+    bool known = auth->issuer[0].audience && check_resource(span_of(auth->issuer[0].audience), &ignored);
+    for (size_t i = 1; i < auth->issuers; i++)
+        known = known && same_text(auth->issuer[0].audience, auth->issuer[i].audience);
+    if (!known)
+        text_add_literal(
+            mistake(mistakes, place_of(root, "jwt")),
+            "auth.resource: is needed: the audiences of auth.jwt are not one URL, which clients could be told");
+}
+
 static bool asks_for_certificates(const struct settings *settings)
 {
     for (size_t i = 0; i < settings->listeners; i++)
@@ -126,5 +208,7 @@ int check_auth(const struct node *root, const struct settings *settings, struct 
                          "auth.certificates: no listener asks clients for one (tls.client_auth)");
     if (auth->required)
         check_streams(settings, mistakes);
+    check_issuers(auth, mistakes);
+    check_resource_is_known(root, settings, mistakes);
     return check_keys(auth, mistakes);
 }

@@ -63,6 +63,10 @@ static const struct option api_key_rows[] = {
 #define API_KEY(...) ROW(struct api_key_settings, __VA_ARGS__)
 #include "gateway/config/options.def"
 };
+static const struct option issuer_rows[] = {
+#define ISSUER(...) ROW(struct issuer_settings, __VA_ARGS__)
+#include "gateway/config/options.def"
+};
 static const struct option listener_rows[] = {
 #define LISTENER(...) ROW(struct listener_settings, __VA_ARGS__)
 #include "gateway/config/options.def"
@@ -89,6 +93,7 @@ static const struct option tool_limit_rows[] = {
 };
 
 #define API_KEY_ROWS    api_key_rows
+#define ISSUER_ROWS     issuer_rows
 #define LISTENER_ROWS   listener_rows
 #define SNI_ROWS        sni_rows
 #define MODULE_ROWS     module_rows

@@ -184,15 +184,15 @@ static const struct type_schema {
     const struct option_type *type;
     int (*add)(const struct option *option, struct json_object *schema);
 } types[] = {
-    {&option_type_BOOL, add_boolean},       {&option_type_COUNT, add_count},
-    {&option_type_SIZE, add_size},          {&option_type_COUNT_OR_AUTO, add_count_or_auto},
-    {&option_type_TEXT, add_string},        {&option_type_DURATION, add_duration},
-    {&option_type_SECRET, add_string},      {&option_type_PATH, add_string},
-    {&option_type_ADDRESS, add_string},     {&option_type_CHOICE, add_choice},
-    {&option_type_FLAGS, add_flags},        {&option_type_NAMES, add_names},
-    {&option_type_JSON, add_anything},      {&option_type_PREFIXES, add_names},
-    {&option_type_FRACTION, add_fraction},  {&option_type_SCHEMA, add_object},
-    {&option_type_JSON_OBJECT, add_object},
+    {&option_type_BOOL, add_boolean},    {&option_type_COUNT, add_count},
+    {&option_type_SIZE, add_size},       {&option_type_COUNT_OR_AUTO, add_count_or_auto},
+    {&option_type_TEXT, add_string},     {&option_type_DURATION, add_duration},
+    {&option_type_SECRET, add_string},   {&option_type_PATH, add_string},
+    {&option_type_LOCATION, add_string}, {&option_type_ADDRESS, add_string},
+    {&option_type_CHOICE, add_choice},   {&option_type_FLAGS, add_flags},
+    {&option_type_NAMES, add_names},     {&option_type_JSON, add_anything},
+    {&option_type_PREFIXES, add_names},  {&option_type_FRACTION, add_fraction},
+    {&option_type_SCHEMA, add_object},   {&option_type_JSON_OBJECT, add_object},
 };
 
 static int add_type(const struct option *option, struct json_object *schema)

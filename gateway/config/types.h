@@ -29,6 +29,7 @@ enum { OPTION_WRONG = 1 };
     TYPE(TEXT)                                                                                                         \
     TYPE(SECRET)                                                                                                       \
     TYPE(PATH)                                                                                                         \
+    TYPE(LOCATION)                                                                                                     \
     TYPE(ADDRESS)                                                                                                      \
     TYPE(CHOICE)                                                                                                       \
     TYPE(FLAGS)                                                                                                        \

@@ -88,6 +88,27 @@ static int read_path(const struct option *option, void *record, struct span text
 const struct option_type option_type_PATH = {
     .name = "path", .read = read_path, .show = show_text, .release = option_release_text};
 
+/* A URL, or "file:" and a path, which is made whole. */
+static int read_location(const struct option *option, void *record, struct span text, const char *directory,
+                         struct text *problem)
+{
+    const struct span scheme = SPAN("file:");
+    int result = check_text(option, text, problem);
+    if (result != 0 || !span_starts(text, scheme))
+        return result != 0 ? result : read_text(option, record, text, directory, problem);
+    CLEANUP_FREE char *path = file_path(directory, (struct span){text.at + scheme.size, text.size - scheme.size});
+    CLEANUP(text_done) struct text whole = TEXT(SIZE_MAX);
+    text_add(&whole, scheme);
+    text_add(&whole, span_of(path));
+    char *copy = path && whole.error == 0 ? span_copy(text_span(&whole)) : NULL;
+    if (copy)
+        replace(option, record, copy);
+    return copy ? 0 : -ENOMEM;
+}
+
+const struct option_type option_type_LOCATION = {
+    .name = "URL or file:PATH", .read = read_location, .show = show_text, .release = option_release_text};
+
 static void release_secret(const struct option *option, void *record)
 {
     const char *secret = text_value(option, record);

@@ -26,7 +26,10 @@ int guard_new(const struct settings *settings, struct guard *previous, struct gu
         atomic_init(&guard->references, 1);
         guard->required = settings->auth.required;
         guard->cache_ms = settings->auth.cache_ms;
-        result = authenticator_new(&settings->auth, previous ? previous->authenticator : NULL, &guard->authenticator);
+        result = guard_describe(guard, settings);
+        if (result == 0)
+            result =
+                authenticator_new(&settings->auth, previous ? previous->authenticator : NULL, &guard->authenticator);
     }
     if (result < 0)
         guard_unref(guard);
@@ -47,6 +50,10 @@ void guard_unref(struct guard *guard)
     if (!guard || atomic_fetch_sub_explicit(&guard->references, 1, memory_order_acq_rel) != 1)
         return;
     authenticator_unref(guard->authenticator);
+    free(guard->challenge);
+    free(guard->scope);
+    free(guard->metadata);
+    free(guard->path);
     free(guard);
 }
 

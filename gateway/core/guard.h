@@ -87,3 +87,11 @@ void guard_recheck(struct reactor *reactor);
 void guard_add_challenge(const struct guard *guard, const struct guard_refusal *refusal, struct text *out);
 /* Answers an exchange with the refusal. */
 void guard_refuse(struct exchange *exchange, const struct guard_refusal *refusal);
+/* 403 for a credential that lacks some of these scopes: a client may come back with them (insufficient_scope). */
+void guard_refuse_scope(struct exchange *exchange, const struct name_list *scopes, struct span message);
+
+/* RFC 9728: whether the metadata of what is protected is at this path of a listener whose endpoint is `endpoint`; it is
+   at two, with and without the path of the endpoint. Only where tokens are taken. On the reactor. */
+#define GUARD_METADATA_PATH "/.well-known/oauth-protected-resource"
+bool guard_has_metadata(struct reactor *reactor, const char *endpoint, struct span path);
+void guard_add_metadata(struct reactor *reactor, struct text *out);

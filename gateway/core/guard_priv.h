@@ -10,12 +10,20 @@ struct guard {
     bool required;
     uint64_t cache_ms;                   /* how long what an issuer said is believed */
     struct authenticator *authenticator; /* counted */
+    /* guard_challenge.c; NULL: no tokens are taken, so there is nothing that clients could ask for */
+    char *challenge; /* parameters of WWW-Authenticate: resource_metadata */
+    char *scope;     /* the value of its scope; NULL: none */
+    char *metadata;  /* JSON */
+    char *path;      /* of the resource in its URL: "/mcp" or "" */
 };
 
 static inline uint64_t guard_cache_ms(const struct guard *guard)
 {
     return guard ? guard->cache_ms : 0;
 }
+
+/* What the settings say of the protected resource. 0 or -ENOMEM. */
+MUST_USE int guard_describe(struct guard *guard, const struct settings *settings);
 
 /* authenticator_verify(), with the visit as who waits. */
 MUST_USE int guard_wait_verify(struct reactor *reactor, struct guard *guard, const struct credentials *credentials,

@@ -3,6 +3,7 @@
 
 #include "gateway/base/redact.h"
 #include "gateway/core/audit.h"
+#include "gateway/core/guard.h"
 
 /* The kinds of both are the same. */
 _Static_assert((int)POLICY_TOOL == (int)ITEM_TOOL && (int)POLICY_RESOURCE == (int)ITEM_RESOURCE &&
@@ -99,7 +100,7 @@ static void refuse_for_scope(struct exchange *exchange, const struct policy_rule
     for (size_t i = 0; i < rule->who.scopes.count; i++)
         text_addf(&message, " %s", rule->who.scopes.name[i]);
     counter_add(exchange_counters(exchange), COUNTER_REFUSED_SCOPE, 1);
-    exchange_reply_error_full(exchange, ERROR_INSUFFICIENT_SCOPE, text_span(&message), (struct span){0});
+    guard_refuse_scope(exchange, &rule->who.scopes, text_span(&message));
 }
 
 /* A URI and the template that took it: the stricter verdict. */

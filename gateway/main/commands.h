@@ -22,6 +22,7 @@ int serve_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int explain_command(int argc, char **argv);
 int options_command(int argc, char **argv);
+int hash_key_command(int argc, char **argv);
 int health_command(int argc, char **argv);
 int completion_command(int argc, char **argv);
 int manual_command(int argc, char **argv);

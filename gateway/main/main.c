@@ -30,6 +30,9 @@ static const struct command commands[] = {
      "list every option: type, bounds, default, environment variable\n"
      "--schema: as a JSON Schema of the file, for editors; --manual: as the manual page weir.yaml(5)",
      options_command},
+    {"hash-key", "[--generate]",
+     "the sha256 of an API key (one line on standard input) for auth.api_keys; --generate makes a key",
+     hash_key_command},
     {"health", "[URL | unix:PATH] [--config FILE] [--timeout SECONDS]",
      "ask a gateway whether it is ready (/readyz): exit status 0 or 1, within 3 seconds\n"
      "without a place: where the configuration that serve would use listens",

@@ -1,10 +1,12 @@
 """Who is calling, shown by API keys: over every transport, in both eras; what is refused and how; what a reload revokes; whose
 sessions are whose."""
 import asyncio
+import hashlib
 import http.client
 import json
 import re
 import ssl
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -313,6 +315,60 @@ class Reload(unittest.TestCase):
                 ws.receive()
             self.assertEqual(closed.exception.code, 1008)
             ws.drop()
+
+
+class Configuration(unittest.TestCase):
+    def check(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "weir.yaml"
+            path.write_text(text)
+            done = subprocess.run([binary(), "check", str(path)], capture_output=True, text=True, timeout=60)
+            return [line.removeprefix(f"{path}:") for line in done.stderr.splitlines()] if done.returncode == 2 else []
+
+    def test_mistakes(self):
+        hexadecimal = "ab" * 32
+        jwt = "auth: {jwt: [{issuer: 'https://i.example', audience: 'https://gw.example/mcp'%s}]}"
+        for text, expected in (
+                ("auth: {required: true}", '1:18: auth.required: nobody could get in'),
+                ("auth: {certificates: true}", "1:22: auth.certificates: no listener asks"),
+                ("auth: {api_keys: [{name: a, sha256: my-own-key}]}", "1:37: auth.api_keys[0].sha256: is no SHA-256 digest"),
+                (f"auth: {{api_keys: [{{name: a, sha256: {hexadecimal}}},\n {{name: b, sha256: {hexadecimal.upper()}}}]}}",
+                 "2:2: auth.api_keys[1]: its sha256 is that of the entry in line 1"),
+                (f"auth: {{required: true, api_keys: [{{name: a, sha256: {hexadecimal}}}]}}\n"
+                 "listen: [{address: '127.0.0.1:1', transports: [stream]}]", "2:10: listen[0]: with auth.required nobody could use it"),
+                (jwt % "", "1:14: auth.jwt[0]: either jwks or introspection is needed"),
+                (jwt % ", jwks: 'https://i.example', introspection: 'https://i.example'", "exclude each other"),
+                (jwt % ", jwks: 'http://i.example/jwks'", "must be an https URL (http on loopback only)"),
+                (jwt % ", introspection: 'https://i.example'", "introspection needs client_id and client_secret"),
+                (jwt % ", jwks: 'https://i.example', algorithms: [none]", '"none" is no algorithm'),
+                (jwt % ", jwks: 'https://i.example', client_secret: hush", "have no effect without introspection"),
+                ("auth: {jwt: [{issuer: 'https://i.example', jwks: 'https://i.example'}]}", "auth.jwt[0]: audience is missing"),
+                ("auth: {jwt: [{issuer: 'https://i.example', audience: weir, jwks: 'https://i.example'}]}", "auth.resource: is needed")):
+            lines = self.check(text)
+            self.assertTrue(any(expected in line for line in lines), (text, expected, lines))
+            self.assertNotIn("my-own-key", "".join(lines))
+            self.assertNotIn("hush", "".join(lines))
+
+
+class HashKey(unittest.TestCase):
+    def run_command(self, *arguments, key=""):
+        return subprocess.run([binary(), "hash-key", *arguments], input=key, capture_output=True, text=True, timeout=60)
+
+    def test_hash(self):
+        done = self.run_command(key=ALICE + "\n")
+        self.assertEqual((done.returncode, done.stdout), (0, f"sha256: {hashlib.sha256(ALICE.encode()).hexdigest()}\n"))
+        for wrong in ("", "short", "with a blank in the middle", "x" * 600):
+            self.assertEqual(self.run_command(key=wrong).returncode, 2)
+        self.assertEqual(self.run_command("--nonsense").returncode, 2)
+
+    def test_generate(self):
+        one, other = (self.run_command("--generate").stdout.splitlines() for _ in range(2))
+        self.assertNotEqual(one, other)
+        key = one[0].removeprefix("key: ")
+        self.assertGreaterEqual(len(key), 43)
+        self.assertEqual(one[1], f"sha256: {hashlib.sha256(key.encode()).hexdigest()}")
+        with WeirProcess(config(rows(made=key))) as weir:
+            self.assertEqual(post(weir, "tools/list", fields=bearer(key))[0], 200)
 
 
 def session_less_listen(weir, key):

@@ -97,7 +97,8 @@ enum http_route {
     HTTP_ROUTE_SSE,      /* HTTP with SSE (2024-11-05): the stream */
     HTTP_ROUTE_MESSAGES, /* and what is posted to it */
     HTTP_ROUTE_PAGE,
-    HTTP_ROUTE_SETTING, /* a page that can be changed */
+    HTTP_ROUTE_SETTING,  /* a page that can be changed */
+    HTTP_ROUTE_METADATA, /* RFC 9728: what is protected, and who issues tokens for it */
 };
 
 struct http_connection {
@@ -286,7 +287,8 @@ static inline bool http_route_is_page(enum http_route route)
 }
 /* How large a body may be. */
 size_t http_route_max_body(const struct http_connection *connection);
-/* The answer of a preflight: request->response is set, or -ENOMEM. */
+/* The answer of metadata, or of a preflight: request->response is set, or -ENOMEM. */
+MUST_USE int http_route_metadata(struct http_request *request);
 MUST_USE int http_route_preflight(struct http_request *request);
 
 /* http_page.c */

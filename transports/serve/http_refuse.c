@@ -200,7 +200,8 @@ static int check_method(const struct http_connection *connection, struct span me
 {
     if (http_route_has(connection->route, method))
         return 0;
-    if (http_route_speaks((enum http_route)connection->route) && is_preflight(method, head))
+    bool may_preflight = !http_route_is_page((enum http_route)connection->route);
+    if (may_preflight && is_preflight(method, head))
         return 0;
     return refuse_method(connection->route, refusal);
 }
@@ -237,6 +238,8 @@ int http_refuse_head(struct http_connection *connection, const char *method_text
         result = check_method(connection, method, head, ret_refusal);
     if (result == 0 && http_route_is_page((enum http_route)connection->route))
         result = check_page_host(connection, listener, head, ret_refusal);
+    if (result == 0 && connection->route == HTTP_ROUTE_METADATA)
+        connection->request->preflight = is_preflight(method, head);
     if (result == 0 && http_route_speaks((enum http_route)connection->route))
         result = check_mcp(connection, listener, method, head, ret_refusal);
     return result == 0 ? check_length(connection, ret_refusal) : result;

@@ -38,9 +38,11 @@ int http_reply_make(struct http_request *request, unsigned status, const char *c
     return content_type && body ? http_reply_field(request->response, "Content-Type", content_type) : 0;
 }
 
-/* For a page of an allowed origin in a browser. */
+/* For a page of an allowed origin in a browser; metadata is everybody's. */
 static int add_cors(struct http_request *request)
 {
+    if (request->connection->route == HTTP_ROUTE_METADATA)
+        return http_reply_field(request->response, "Access-Control-Allow-Origin", "*");
     char text[ORIGIN_MAX_BYTES];
     struct http_connection *connection = request->connection;
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));

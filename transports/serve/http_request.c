@@ -431,6 +431,8 @@ static int dispatch(struct http_request *request)
         return http_page_answer(request);
     if (request->preflight)
         return http_route_preflight(request);
+    if (request->connection->route == HTTP_ROUTE_METADATA)
+        return http_route_metadata(request);
     if (request->upgrade)
         return http_upgrade_answer(request);
     dispatch_exchange(request);

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-enum { ALLOW_HEADERS_MAX_BYTES = 1024 };
+enum { METADATA_MAX_BYTES = 1 << 20, ALLOW_HEADERS_MAX_BYTES = 1024 };
 
 /* ---- routes ---- */
 
@@ -47,6 +47,8 @@ enum http_route http_route_find(struct http_connection *connection, struct span 
     enum http_route route = none ? HTTP_ROUTE_NONE : find_endpoint(listener, path);
     if (route != HTTP_ROUTE_NONE)
         return route;
+    if (!none && guard_has_metadata(connection->front->reactor, listener->path, path))
+        return HTTP_ROUTE_METADATA;
     *ret_page = find_page(connection, path);
     if (!*ret_page)
         return HTTP_ROUTE_NONE;
@@ -57,6 +59,7 @@ const char *http_route_allow(enum http_route route)
 {
     switch (route) {
     case HTTP_ROUTE_PAGE:
+    case HTTP_ROUTE_METADATA:
         return "GET, HEAD";
     case HTTP_ROUTE_SETTING:
         return "GET, HEAD, PUT";
@@ -83,6 +86,18 @@ size_t http_route_max_body(const struct http_connection *connection)
 {
     size_t most = http_connection_settings(connection)->limits.max_payload;
     return connection->route == HTTP_ROUTE_SETTING ? MIN(most, (size_t)PAGE_MAX_CHANGE) : most;
+}
+
+int http_route_metadata(struct http_request *request)
+{
+    struct text body = TEXT(METADATA_MAX_BYTES);
+    char *bytes = NULL;
+    size_t size = 0;
+    guard_add_metadata(request->front->reactor, &body);
+    if (text_take(&body, &bytes, &size) < 0)
+        return -ENOMEM;
+    int result = http_reply_make(request, 200, "application/json", bytes, size);
+    return result == 0 ? http_reply_field(request->response, "Cache-Control", "max-age=60") : result;
 }
 
 /* ---- preflights ---- */

@@ -153,6 +153,7 @@ class Proxies(unittest.TestCase):
         header, first, later, large = (self.connect(which) for which in (OURS, FORWARDED, FORWARDED, FORWARDED))
         header.sendall(V1)
         ask(later)
+        self.assertEqual(clients(self.weir), ["127.0.0.1"])  # before the next: lines of several reactors come in any order
         for number, (connection, upgrade) in enumerate([
                 (header, {}), (first, fields), (later, fields), (large, {"extra": [b"X-Long: " + b"x" * 9000, *fields["extra"]]})]):
             with WebSocket(0, sock=connection, **upgrade) as websocket:

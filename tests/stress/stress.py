@@ -38,8 +38,8 @@ SECONDS = 60
 LISTEN = "listen: [{address: '127.0.0.1:0'}]\n"
 ADMIN = "admin: {address: '127.0.0.1:0'}\n"
 LINES = "listen: [{address: '127.0.0.1:0'}, {address: '127.0.0.1:0', transports: [stream]}]\n"
-# A control that was faster than this says little about what is slow.
-LEAST_MS = 5.0
+# Limits of what ends with its client; others are of what is remembered on purpose, or of the process.
+HELD = ("connections", "sessions", "streams", "in_flight", "tasks", "subscriptions", "workers", "processes")
 
 
 class Skip(Exception):
@@ -124,11 +124,11 @@ class Gateway(WeirProcess):
         return {name: float(value) for name, value in re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", self.page("/metrics"), re.M)}
 
     def used(self):
-        """What is in use, by limit, but for what is remembered on purpose; the admin listener's own connection is not a client's."""
-        prefix = 'weir_limit_used{limit="'
-        found = {name[len(prefix):-2]: int(value) for name, value in self.metrics().items() if name.startswith(prefix)}
-        found["connections"] -= 1
-        return {name: value for name, value in found.items() if value and not name.endswith("_buckets")}
+        """What is held for clients now, by limit; the admin listener's own connection is not a client's."""
+        found = self.metrics()
+        held = {name: int(found.get(f'weir_limit_used{{limit="{name}"}}', 0)) for name in HELD}
+        held["connections"] -= 1
+        return {name: value for name, value in held.items() if value}
 
     def counted(self, name):
         return int(self.metrics().get(name, 0))

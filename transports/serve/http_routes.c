@@ -59,11 +59,11 @@ const char *http_route_allow(enum http_route route)
 {
     switch (route) {
     case HTTP_ROUTE_PAGE:
-    case HTTP_ROUTE_METADATA:
         return "GET, HEAD";
     case HTTP_ROUTE_SETTING:
         return "GET, HEAD, PUT";
     case HTTP_ROUTE_SSE:
+    case HTTP_ROUTE_METADATA:
         return "GET";
     case HTTP_ROUTE_MESSAGES:
         return "POST";

@@ -25,6 +25,7 @@ static const struct endpoint {
     {"/mcp", HTTP_ROUTE_MCP},
     {SSE_LEGACY_STREAM_PATH, HTTP_ROUTE_SSE},
     {SSE_LEGACY_MESSAGES_PATH, HTTP_ROUTE_MESSAGES},
+    {GUARD_METADATA_PATH, HTTP_ROUTE_METADATA},
 };
 
 /* Statuses of endpoints that are no row of errors.def: what went well, and what is judged before there is a message. */

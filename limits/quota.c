@@ -54,6 +54,14 @@ void quota_note(struct quotas *quotas, enum quota_name name, uint64_t amount)
     note_highest(quota, atomic_fetch_add_explicit(&quota->used, amount, memory_order_relaxed) + amount);
 }
 
+void quota_set_used(struct quotas *quotas, enum quota_name name, uint64_t used, uint64_t refused)
+{
+    struct quota *quota = &quotas->row[name];
+    atomic_store_explicit(&quota->used, used, memory_order_relaxed);
+    atomic_store_explicit(&quota->refused, refused, memory_order_relaxed);
+    note_highest(quota, used);
+}
+
 void quota_note_evicted(struct quotas *quotas, enum quota_name name)
 {
     atomic_fetch_add_explicit(&quotas->row[name].evicted, 1, memory_order_relaxed);

@@ -34,6 +34,8 @@ void quota_give(struct quotas *quotas, enum quota_name name, uint64_t amount);
 void quota_set_limit(struct quotas *quotas, enum quota_name name, uint64_t limit);
 /* Counts what is bounded elsewhere: taken without asking. */
 void quota_note(struct quotas *quotas, enum quota_name name, uint64_t amount);
+/* For what is measured and not taken: as it stands now. */
+void quota_set_used(struct quotas *quotas, enum quota_name name, uint64_t used, uint64_t refused);
 /* For things that make room for newer ones instead of refusing those: one did, and it was a loss. */
 void quota_note_evicted(struct quotas *quotas, enum quota_name name);
 uint64_t quota_used(struct quotas *quotas, enum quota_name name);

@@ -50,6 +50,7 @@ static void release(struct exchange *exchange)
     trace_free(exchange->trace);
     session_unref(exchange->session);
     identity_unref(exchange->identity);
+    memory_give(&exchange_gateway(exchange)->memory, exchange->memory);
     snapshot_unref(exchange->snapshot);
     exchange->ops->release(exchange);
 }

@@ -11,6 +11,7 @@
 #include "gateway/core/audit.h"
 #include "gateway/core/guard.h"
 #include "gateway/core/inbox.h"
+#include "gateway/core/memory_guard.h"
 #include "gateway/core/seal.h"
 #include "gateway/core/session.h"
 #include "gateway/core/subscriptions.h"
@@ -31,6 +32,7 @@ void gateway_apply_limits(struct gateway *gateway, const struct settings *settin
     quota_set_limit(quotas, QUOTA_SUBSCRIPTIONS, settings->limits.max_subscriptions);
     quota_set_limit(quotas, QUOTA_WORKERS, settings->limits.workers);
     quota_set_limit(quotas, QUOTA_PROCESSES, settings->limits.max_processes);
+    memory_guard_apply(gateway, settings);
 }
 
 /* ---- housekeeping: once a second on the first reactor ---- */
@@ -80,7 +82,8 @@ static int make_reactors(struct gateway *gateway, unsigned count)
             return r;
         reactor_set_snapshot(gateway->reactor[gateway->reactors], snapshot_ref(gateway->snapshot));
     }
-    return start_housekeeping(gateway);
+    int r = start_housekeeping(gateway);
+    return r == 0 ? memory_guard_new(gateway) : r;
 }
 
 static int make_limits(struct gateway *gateway, size_t buckets)
@@ -113,6 +116,7 @@ int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
     gateway->snapshot = snapshot;
     gateway->started_wall_ms = clock_wall_ms();
     pthread_mutex_init(&gateway->publish_lock, NULL);
+    memory_init(&gateway->memory);
     gateway_apply_limits(gateway, snapshot->settings);
     int r = audit_new(gateway, &gateway->audit);
     if (r == 0)
@@ -153,6 +157,7 @@ void gateway_free(struct gateway *gateway)
         return;
     if (gateway->housekeeping)
         uv_close((uv_handle_t *)gateway->housekeeping, free_handle);
+    memory_guard_free(gateway);
     run_posts(gateway); /* what handlers said last still goes to tasks and sessions */
     task_table_free(gateway->tasks);
     session_table_free(gateway->sessions);

@@ -4,6 +4,7 @@
 
 #include "gateway/core/reactor.h"
 #include "gateway/core/snapshot.h"
+#include "limits/memory.h"
 #include "limits/quota.h"
 
 struct session_table;
@@ -13,6 +14,7 @@ struct seal;
 struct trace_sink;
 struct rate_table;
 struct count_table;
+struct memory_guard;
 struct audit;
 
 enum gateway_phase {
@@ -28,6 +30,8 @@ struct gateway {
     struct reactor **reactor;
     unsigned reactors;
     struct quotas quotas;
+    struct memory memory;
+    struct memory_guard *memory_guard;
     struct session_table *sessions;
     struct task_table *tasks;
     struct inbox_table *inboxes;

@@ -133,6 +133,8 @@ struct settings {
         uint64_t drain_timeout_ms;
         uint64_t workers;
         uint64_t max_processes;
+        uint64_t memory;      /* 0: as memory_guard.h has it */
+        uint64_t memory_high; /* millionths of it */
         struct {
             uint64_t per_minute; /* 0: as many as come */
             uint64_t burst;      /* 0: as many as per_minute */

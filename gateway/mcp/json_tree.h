@@ -10,3 +10,5 @@
    JSON_TREE_NUL or -ENOMEM. */
 enum { JSON_TREE_NUL = 1 /* a member's name holds a NUL character, which json-c's names cannot */ };
 MUST_USE int json_tree(struct span raw, struct json_object **ret_tree);
+/* About how many bytes json_tree() would take for it, rather too many than too few: small things make large trees. */
+size_t json_tree_bytes(struct span raw);

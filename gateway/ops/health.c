@@ -16,7 +16,7 @@ bool health_ready(struct gateway *gateway)
     for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
         if (exhausted(&gateway->quotas, needed[i]))
             return false;
-    return gateway_phase(gateway) == GATEWAY_READY;
+    return !memory_is_high(&gateway->memory) && gateway_phase(gateway) == GATEWAY_READY;
 }
 
 int health_render_alive(void *context UNUSED, struct text *body, int *ret_status)

@@ -143,14 +143,23 @@ static bool is_counted(const struct edge_endpoint *endpoint, const struct addres
     return endpoint->listener != ARRIVAL_ADMIN && (endpoint->proxy_protocol || !believes(endpoint, client));
 }
 
+/* The admin listener stays open: who looks why nobody else gets in needs it. */
+static bool refuse_for_memory(struct edge_endpoint *endpoint)
+{
+    if (endpoint->listener == ARRIVAL_ADMIN || !memory_is_over(&reactor_gateway(endpoint->edge->reactor)->memory))
+        return false;
+    count(endpoint->edge, COUNTER_REFUSED_MEMORY);
+    return true;
+}
+
 /* The client is known: its network is charged, before TLS. */
 static void after_header(struct edge_endpoint *endpoint, int fd, const struct address *client)
 {
     struct edge *edge = endpoint->edge;
     struct arrival arrival = {.fd = fd, .client = *client, .listener = endpoint->listener};
     int result = is_counted(endpoint, client) ? arrival_charge_network(edge->reactor, client, &arrival.network) : 0;
-    if (result != 0) {
-        arrival_give_back(edge->reactor, NULL);
+    if (result != 0 || refuse_for_memory(endpoint)) {
+        arrival_give_back(edge->reactor, arrival.network);
         acceptor_refuse(endpoint->acceptor, fd);
     } else if (endpoint->tls) {
         tls_edge_accepted(endpoint->tls, fd, client, arrival.network);

@@ -138,6 +138,7 @@ struct http_request {
     struct link live;   /* front->live */
     char *body;
     size_t body_size, body_room;
+    size_t body_charged;           /* of it, to limits.memory */
     struct MHD_Response *response; /* made, not yet given to the connection */
     unsigned status;
     struct text queue;      /* events on their way; of an upgrade: its head, re-made */

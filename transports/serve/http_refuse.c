@@ -2,6 +2,7 @@
    the connection, so nothing that follows can be taken for another request. In the order: is it HTTP at all, is there
    something at this path, does it have this method, may this Host and Origin speak to us, who is it, are the media
    types ours, is the body small enough. On one reactor; owns nothing. */
+#include "gateway/core/memory_guard.h"
 #include "transports/serve/http_parts.h"
 #include "transports/wire/host.h"
 
@@ -186,6 +187,16 @@ static int check_length(const struct http_connection *connection, struct http_re
     return 0;
 }
 
+/* Before any of the body is read: who announces much is told so while it costs nothing. */
+static int check_memory(struct http_connection *connection, struct span method, struct http_refusal *refusal)
+{
+    if (!span_is(method, "POST"))
+        return 0;
+    struct memory *memory = &reactor_gateway(connection->front->reactor)->memory;
+    int result = memory_admit(memory, connection->request->framing.length);
+    return result == 0 ? 0 : refuse(refusal, memory_guard_error(result), COUNTER_REFUSED_MEMORY);
+}
+
 /* ---- all of it ---- */
 
 static int refuse_method(enum http_route route, struct http_refusal *refusal)
@@ -242,5 +253,7 @@ int http_refuse_head(struct http_connection *connection, const char *method_text
         connection->request->preflight = is_preflight(method, head);
     if (result == 0 && http_route_speaks((enum http_route)connection->route))
         result = check_mcp(connection, listener, method, head, ret_refusal);
-    return result == 0 ? check_length(connection, ret_refusal) : result;
+    if (result == 0)
+        result = check_length(connection, ret_refusal);
+    return result == 0 ? check_memory(connection, method, ret_refusal) : result;
 }

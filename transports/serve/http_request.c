@@ -2,6 +2,7 @@
    dispatch, and either an answer on the spot or a suspended connection that is resumed when the answer is there. The
    request outlives the connection when its handler does. On one reactor; the front keeps a few finished requests for
    the next ones. */
+#include "gateway/core/memory_guard.h"
 #include "transports/serve/http_parts.h"
 #include "transports/serve/refusal.h"
 #include "transports/serve/sse_legacy.h"
@@ -45,6 +46,12 @@ static struct http_request *new_request(struct http_connection *connection)
     return request;
 }
 
+static void give_memory(struct http_request *request)
+{
+    memory_give(&reactor_gateway(request->front->reactor)->memory, request->body_charged);
+    request->body_charged = 0;
+}
+
 /* Everything but the exchange, which exchange_init() sets, and a body buffer worth keeping. */
 static void wipe(struct http_request *request)
 {
@@ -59,6 +66,7 @@ static void wipe(struct http_request *request)
 void http_request_free(struct http_request *request)
 {
     struct http_front *front = request->front;
+    give_memory(request);
     text_done(&request->queue);
     guard_leave(&request->visit);
     guard_pass_end(request->pass);
@@ -322,6 +330,17 @@ static enum MHD_Result begin(struct http_connection *connection, const char *met
 
 /* ---- body ---- */
 
+/* Spares keep a little, which nobody counts. */
+static int charge_room(struct http_request *request, size_t room)
+{
+    struct memory *memory = &reactor_gateway(request->front->reactor)->memory;
+    int result = room > HTTP_SPARE_BODY ? memory_charge(memory, room - request->body_charged) : 0;
+    if (result == 0 && room > HTTP_SPARE_BODY)
+        request->body_charged = room;
+    return result;
+}
+
+/* 0, -ENOMEM, or as memory_charge(). */
 static int make_room(struct http_request *request, size_t more)
 {
     size_t wanted = request->body_size + more;
@@ -331,6 +350,9 @@ static int make_room(struct http_request *request, size_t more)
     if (!request->framing.chunked)
         room = MIN(room, (size_t)request->framing.length);
     room = MAX(room, wanted);
+    int result = charge_room(request, room);
+    if (result != 0)
+        return result;
     char *body = realloc(request->body, room);
     if (!body)
         return -ENOMEM;
@@ -344,7 +366,7 @@ static int make_room(struct http_request *request, size_t more)
 static enum MHD_Result refuse_body(struct http_request *request, enum error_name error, enum counter counter)
 {
     counter_add(request->front->counters, counter, 1);
-    refusal_send(request->connection->fd, error, error == ERROR_OVER_CAPACITY);
+    refusal_send(request->connection->fd, error, error_row(error)->status[ERA_MODERN] == MHD_HTTP_SERVICE_UNAVAILABLE);
     return MHD_NO;
 }
 
@@ -353,8 +375,10 @@ static enum MHD_Result add_body(struct http_request *request, const char *bytes,
     size_t most = http_route_max_body(request->connection);
     if (size > most || request->body_size > most - size)
         return refuse_body(request, ERROR_PAYLOAD_TOO_LARGE, COUNTER_REFUSED_PAYLOAD);
-    if (make_room(request, size) != 0)
-        return refuse_body(request, ERROR_OVER_CAPACITY, COUNTER_REFUSED_PAYLOAD);
+    int result = make_room(request, size);
+    if (result != 0)
+        return refuse_body(request, result < 0 ? ERROR_OVER_CAPACITY : memory_guard_error(result),
+                           COUNTER_REFUSED_MEMORY);
     memcpy(request->body + request->body_size, bytes, size);
     request->body_size += size;
     return MHD_YES;

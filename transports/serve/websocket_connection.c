@@ -25,6 +25,19 @@ static void hold(struct websocket_connection *connection)
     connection->holds++;
 }
 
+static struct memory *memory_of(const struct websocket_connection *connection)
+{
+    return &reactor_gateway(connection->front->reactor)->memory;
+}
+
+/* The parts of a message, and what they were charged to limits.memory. */
+static void drop_message(struct websocket_connection *connection)
+{
+    memory_give(memory_of(connection), connection->charged);
+    connection->charged = 0;
+    text_done(&connection->message);
+}
+
 static void unhold(struct websocket_connection *connection)
 {
     struct websocket_front *front = connection->front;
@@ -33,7 +46,7 @@ static void unhold(struct websocket_connection *connection)
     link_remove(&connection->place);
     link_remove(&connection->touched);
     websocket_write_done(connection);
-    text_done(&connection->message);
+    drop_message(connection);
     duplex_abandon(&connection->duplex);
     duplex_done(&connection->duplex);
     arrival_give_back(front->reactor, connection->network);
@@ -246,13 +259,19 @@ static void take_part(struct websocket_connection *connection, struct lws *wsi, 
         take_message(connection, part);
         return;
     }
-    text_add(&connection->message, part);
+    if (memory_charge(memory_of(connection), part.size) == 0) {
+        connection->charged += part.size;
+        text_add(&connection->message, part);
+    } else {
+        counter_add(connection->front->counters, COUNTER_REFUSED_MEMORY, 1);
+        connection->message.error = -ENOMEM;
+    }
     if (connection->message.error != 0)
         op_overtaxed(&connection->duplex);
     else if (last)
         take_message(connection, text_span(&connection->message));
     if (last)
-        text_done(&connection->message);
+        drop_message(connection);
 }
 
 static int established(struct lws *wsi, struct websocket_connection **user)

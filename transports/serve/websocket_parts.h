@@ -59,6 +59,7 @@ struct websocket_connection {
     int inner_fd;            /* libwebsockets' */
     struct websocket_gate gate;
     struct text message; /* the beginning of one that comes in parts */
+    size_t charged;      /* of it, to limits.memory */
     struct websocket_waiting *first, *last;
     size_t waiting; /* bytes of them */
     size_t writing; /* of the message that libwebsockets had last */

@@ -87,6 +87,7 @@ struct command_settings {
     bool json_output;             /* standard output is a JSON value: structuredContent */
     uint64_t timeout_ms;
     size_t max_output;
+    size_t max_memory; /* of each of its processes; 0: no limit of its own */
 };
 
 struct trace_settings {
@@ -133,8 +134,9 @@ struct settings {
         uint64_t drain_timeout_ms;
         uint64_t workers;
         uint64_t max_processes;
-        uint64_t memory;      /* 0: as memory_guard.h has it */
-        uint64_t memory_high; /* millionths of it */
+        uint64_t cpu_per_second_ms; /* of one command; 0: no budget */
+        uint64_t memory;            /* 0: as memory_guard.h has it */
+        uint64_t memory_high;       /* millionths of it */
         struct {
             uint64_t per_minute; /* 0: as many as come */
             uint64_t burst;      /* 0: as many as per_minute */

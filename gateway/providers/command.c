@@ -34,6 +34,7 @@ struct command {
     bool json_output;
     uint64_t timeout_ms;
     size_t max_output;
+    size_t max_memory;
 };
 
 static void command_free(struct provider *provider)
@@ -65,6 +66,8 @@ static void run(struct command *command, struct call *call, const struct command
         .json_output = command->json_output,
         .timeout_ms = command->timeout_ms,
         .max_output = command->max_output,
+        .cpu_per_second_ms = reactor_snapshot(call_reactor(call))->settings->limits.cpu_per_second_ms,
+        .max_memory = command->max_memory,
     };
     command_run_start(&plan, call);
 }
@@ -139,8 +142,8 @@ static void add_row(struct text *row, const struct command_settings *settings)
     add_list(row, &settings->run);
     add_list(row, &settings->environment);
     add_field(row, settings->directory);
-    text_addf(row, "%d %d %llu %zu", settings->json_stdin, settings->json_output,
-              (unsigned long long)settings->timeout_ms, settings->max_output);
+    text_addf(row, "%d %d %llu %zu %zu", settings->json_stdin, settings->json_output,
+              (unsigned long long)settings->timeout_ms, settings->max_output, settings->max_memory);
 }
 
 bool command_is(const struct command *command, const struct command_settings *settings)
@@ -165,6 +168,7 @@ static int copy_row(struct command *command, const struct command_settings *sett
     command->json_output = settings->json_output;
     command->timeout_ms = settings->timeout_ms;
     command->max_output = settings->max_output;
+    command->max_memory = settings->max_memory;
     return r == 0 && (!command->name || (settings->directory && !command->directory)) ? -ENOMEM : r;
 }
 

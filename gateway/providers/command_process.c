@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,6 +112,21 @@ static int spawn(const struct command_process_plan *plan, const struct pair pair
     return -r;
 }
 
+/* posix_spawn() has no attributes for these. What fails is left as it is: the program is there already. */
+static void set_bounds(pid_t id, const struct command_process_plan *plan)
+{
+    enum { DESCRIPTORS = 1024, NICENESS = 10 };
+    struct rlimit none = {0, 0}, descriptors, memory = {plan->max_memory, plan->max_memory};
+    (void)prlimit(id, RLIMIT_CORE, &none, NULL);
+    if (prlimit(id, RLIMIT_NOFILE, NULL, &descriptors) == 0) { /* ours is as high as can be */
+        descriptors.rlim_cur = MIN(descriptors.rlim_max, (rlim_t)DESCRIPTORS);
+        (void)prlimit(id, RLIMIT_NOFILE, &descriptors, NULL);
+    }
+    if (plan->max_memory > 0)
+        (void)prlimit(id, RLIMIT_DATA, &memory, NULL);
+    (void)setpriority(PRIO_PROCESS, (id_t)id, NICENESS);
+}
+
 /* Its end must be seen: what cannot be watched is ended here. */
 static int open_pidfd(pid_t id, int *ret_pidfd)
 {
@@ -133,6 +149,8 @@ int command_process_start(const struct command_process_plan *plan, struct comman
     int r = open_pairs(pairs, plan->input);
     if (r == 0)
         r = spawn(plan, pairs, &process.id);
+    if (r == 0)
+        set_bounds(process.id, plan);
     if (r == 0)
         r = open_pidfd(process.id, &process.pidfd);
     for (unsigned i = 0; i < STREAMS && r == 0; i++) {

@@ -18,9 +18,12 @@ struct command_process_plan {
     char **environment;    /* NULL-terminated "NAME=value", all of it */
     const char *directory; /* NULL: the gateway's */
     bool input;            /* standard input is a pipe; else it is empty */
+    size_t max_memory;     /* private and writable, of each of its processes; 0: no limit of its own */
 };
 
-/* Loads and starts the program: no signal is blocked or ignored, no descriptor of ours is open in it. 0, or -errno with
+/* Loads and starts the program: no signal is blocked or ignored, no descriptor of ours is open in it; it dumps no core,
+   may open as many descriptors as programs expect, and yields to the gateway where both want the processor. Its first
+   instructions may run before these bounds hold. 0, or -errno with
    nothing left: -ENOENT, -EACCES, -E2BIG, -EMFILE, -EAGAIN ... */
 MUST_USE int command_process_start(const struct command_process_plan *plan, struct command_process *ret_process);
 /* To all of the group. Only before it is reaped: until then its number can belong to nobody else. */

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/mcp/errors.h"
 #include "gateway/mcp/json.h"
+#include "gateway/providers/command_cpu.h"
 #include "gateway/providers/command_process.h"
 
 enum {
@@ -48,6 +50,9 @@ struct command_run {
     unsigned handles; /* open or closing */
     struct command_process process;
     uv_timer_t timer;
+    uv_timer_t cpu_timer; /* until the next look at what it uses */
+    struct command_cpu cpu;
+    bool stopped; /* it waits for CPU time */
     struct watch watch[WATCHED];
     bool json_output;
     uint64_t timeout_ms;
@@ -260,6 +265,7 @@ static void grace_is_over(uv_timer_t *timer)
 static void end_group(struct command_run *run)
 {
     run->state = RUN_ENDING;
+    uv_timer_stop(&run->cpu_timer);
     close_streams(run);
     if (gateway_phase(gateway_of(run)) >= GATEWAY_DRAINING) {
         uv_timer_stop(&run->timer);
@@ -267,6 +273,8 @@ static void end_group(struct command_run *run)
     } else {
         uv_timer_start(&run->timer, grace_is_over, COMMAND_KILL_GRACE_MS, 0);
         command_process_signal(&run->process, SIGTERM);
+        if (run->stopped)
+            command_process_signal(&run->process, SIGCONT); /* or it would not hear of it */
     }
 }
 
@@ -275,6 +283,35 @@ static void time_is_over(uv_timer_t *timer)
     struct command_run *run = CONTAINER_OF(timer, struct command_run, timer);
     answer_failuref(run, "%s: timed out after %llu ms", run->name, (unsigned long long)run->timeout_ms);
     end_group(run);
+}
+
+/* ---- CPU time -----------------------------------------------------------------------------------------------------
+ */
+
+static void hold(struct command_run *run, bool stop)
+{
+    if (run->stopped == stop)
+        return;
+    run->stopped = stop;
+    command_process_signal(&run->process, stop ? SIGSTOP : SIGCONT);
+    if (stop)
+        counter_add(reactor_counters(run->reactor), COUNTER_CPU_THROTTLED, 1);
+}
+
+static void look_at_cpu(uv_timer_t *timer)
+{
+    struct command_run *run = CONTAINER_OF(timer, struct command_run, cpu_timer);
+    uint64_t next_ms = 0, used_ns = command_cpu_used_ns(run->process.id);
+    enum command_cpu_verdict verdict = command_cpu_look(&run->cpu, used_ns, clock_now_ns(), &next_ms);
+    if (verdict == COMMAND_CPU_END) {
+        counter_add(reactor_counters(run->reactor), COUNTER_CPU_ENDED, 1);
+        answer_failuref(run, "%s: used %llu ms of CPU, more than limits.cpu_per_second allows for its time limit",
+                        run->name, (unsigned long long)(used_ns / 1000000));
+        end_group(run);
+        return;
+    }
+    hold(run, verdict == COMMAND_CPU_STOP);
+    uv_timer_start(timer, look_at_cpu, next_ms, 0);
 }
 
 void command_run_cancel(struct command_run *run)
@@ -411,6 +448,7 @@ static void process_ended(uv_poll_t *poll, int status, int events)
     close_streams(run);
     unwatch(run, PROCESS);
     close_handle(run, (uv_handle_t *)&run->timer);
+    close_handle(run, (uv_handle_t *)&run->cpu_timer);
 }
 
 /* ---- starting -----------------------------------------------------------------------------------------------------
@@ -465,6 +503,10 @@ static void start_timer(struct command_run *run)
     uv_timer_init(loop, &run->timer);
     run->handles++;
     uv_timer_start(&run->timer, time_is_over, run->timeout_ms, 0);
+    uv_timer_init(loop, &run->cpu_timer);
+    run->handles++;
+    if (run->cpu.per_second_ns > 0)
+        uv_timer_start(&run->cpu_timer, look_at_cpu, COMMAND_FIRST_LOOK_MS, 0);
 }
 
 /* The loop cannot watch for its end: it is ended at once, and waited for here. */
@@ -489,6 +531,7 @@ static int launch(struct command_run *run, const struct command_run_plan *plan)
         .environment = plan->environment,
         .directory = plan->directory,
         .input = plan->json_stdin,
+        .max_memory = plan->max_memory,
     };
     int r = command_process_start(&program, &run->process);
     if (r < 0)
@@ -518,6 +561,7 @@ static struct command_run *run_new(const struct command_run_plan *plan, struct c
     run->reactor = call_reactor(call);
     run->json_output = plan->json_output;
     run->timeout_ms = plan->timeout_ms;
+    command_cpu_init(&run->cpu, plan->cpu_per_second_ms, plan->timeout_ms, clock_now_ns());
     run->output = TEXT(plan->max_output);
     for (unsigned which = 0; which < WATCHED; which++)
         run->watch[which].fd = -1;

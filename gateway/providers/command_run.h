@@ -10,6 +10,7 @@ enum {
     COMMAND_KILL_GRACE_MS = 2000,   /* between SIGTERM and SIGKILL; at once while the gateway drains */
     COMMAND_MAX_ERROR_BYTES = 4096, /* of standard error, its end: what an error result quotes */
     COMMAND_MAX_ERROR_LINES = 20,
+    COMMAND_FIRST_LOOK_MS = 50, /* at the CPU time it has used; then as command_cpu.h says */
 };
 
 struct command_run;
@@ -25,6 +26,8 @@ struct command_run_plan {
     bool json_output;
     uint64_t timeout_ms;
     size_t max_output;
+    uint64_t cpu_per_second_ms; /* 0: no budget */
+    size_t max_memory;          /* 0: no limit of its own */
 };
 
 /* Charges QUOTA_PROCESSES and starts the program; the round is answered in any case. */

@@ -248,8 +248,7 @@ static struct json_object *make_section(void)
 /* Where the last name of a path belongs: "tls.sni" in the section tls of `table`, made if need be. Borrowed. */
 static struct json_object *find_section(struct json_object *table, struct span *path)
 {
-    const char *dot;
-    while (table && path->size > 0 && (dot = memchr(path->at, '.', path->size))) {
+    while (table && path->size > 0 && memchr(path->at, '.', path->size)) {
         CLEANUP_FREE char *name = span_copy(span_cut(path, '.'));
         table = name ? child(child(table, "properties", json_object_new_object), name, make_section) : NULL;
     }

@@ -16,8 +16,8 @@ struct exchange_refusal {
     const char *authenticate; /* WWW-Authenticate; NULL: none */
 };
 void exchange_reply_refusal(struct exchange *exchange, enum error_name error, const char *message,
-                            const struct exchange_refusal *more);
-/* An error of a handler: its own code, HTTP status 200 (PROTOCOL: everything that is not the transport's). */
+                            const struct exchange_refusal *refusal);
+/* An error of a handler: its own code, HTTP status 200, as everything has that is not the transport's. */
 void exchange_reply_handler_error(struct exchange *exchange, int code, struct span message, struct span data);
 /* Nothing to say: 202 for notifications and responses, the plain end of a stream. */
 void exchange_reply_empty(struct exchange *exchange);

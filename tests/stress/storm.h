@@ -45,6 +45,6 @@ static inline unsigned plan_source(const struct plan *plan, size_t n)
     return plan->sources == 0 ? 0 : (unsigned)(256 + n % plan->sources);
 }
 
-void storm_calls(const struct plan *plan);
-void storm_churn(const struct plan *plan);
-void storm_pour(const struct plan *plan);
+void storm_calls(const struct plan *chosen);
+void storm_churn(const struct plan *chosen);
+void storm_pour(const struct plan *chosen);

@@ -98,9 +98,26 @@ static int find_proof(const struct question *question, enum identity_proof *ret_
     return CONFIG_MISTAKES;
 }
 
-/* An API key has the scopes of the configuration, unless others are asked for. */
-static int make_identity(const struct question *question, struct identity **ret_identity)
+/* The scopes that an API key has in the configuration, unless others are asked for. */
+static void add_scopes_of_key(const struct settings *settings, struct question *question)
 {
+    const struct auth_settings *auth = &settings->auth;
+    size_t i = 0;
+    while (i < auth->api_keys && strcmp(auth->api_key[i].name, question->key) != 0)
+        i++;
+    if (i == auth->api_keys) {
+        (void)fprintf(stderr, "weir explain: auth.api_keys has none of the name %s: taken for one without scopes\n",
+                      question->key);
+        return;
+    }
+    for (size_t s = 0; s < auth->api_key[i].scopes.count; s++)
+        add_scope(question, auth->api_key[i].scopes.name[s]);
+}
+
+static int make_identity(const struct settings *settings, struct question *question, struct identity **ret_identity)
+{
+    if (question->key && question->scopes == 0)
+        add_scopes_of_key(settings, question);
     struct identity_facts facts = {
         .issuer = span_of(question->issuer), .scope = question->scope, .scopes = question->scopes};
     int result = find_proof(question, &facts.proof);
@@ -127,14 +144,14 @@ static struct policy_caller make_caller(const struct settings *settings, const s
     return caller;
 }
 
-static int explain(const struct settings *settings, const struct question *question, enum policy_verdict *ret_verdict)
+static int explain(const struct settings *settings, struct question *question, enum policy_verdict *ret_verdict)
 {
     CLEANUP(text_done) struct text out = TEXT(EXPLANATION_BYTES);
     struct policy *policy = NULL;
     struct identity *identity = NULL;
     int result = settings->policies ? policy_new(settings->policy, settings->policies, &policy) : 0;
     if (result == 0)
-        result = make_identity(question, &identity);
+        result = make_identity(settings, question, &identity);
     if (result == 0) {
         struct policy_caller caller = make_caller(settings, question, identity);
         *ret_verdict = policy_explain(policy, &caller, question->kind, span_of(question->name), question->file, &out);
@@ -145,7 +162,7 @@ static int explain(const struct settings *settings, const struct question *quest
     return result;
 }
 
-static int explain_file(const struct question *question, enum policy_verdict *ret_verdict)
+static int explain_file(struct question *question, enum policy_verdict *ret_verdict)
 {
     CLEANUP(text_done) struct text mistakes = TEXT(CONFIG_MISTAKES_BYTES);
     struct settings *settings = NULL;

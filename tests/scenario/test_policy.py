@@ -1,5 +1,7 @@
 """The policy from outside: what is hidden is hidden on every front, in both eras and at each endpoint; weir explain says why."""
 import asyncio
+import http.client
+import json
 import signal
 import subprocess
 import tempfile
@@ -7,6 +9,7 @@ import unittest
 from pathlib import Path
 
 import client
+from keys import row
 from transports import Failed, Http, Peer, WebSocket
 from weir_process import WeirProcess, binary
 
@@ -98,8 +101,78 @@ class Everywhere(unittest.TestCase):
             asyncio.run(use(weir))
 
 
+CI, ADMIN = "key-of-ci-0123456789", "key-of-admin-0123456789"
+KEYS = f"""
+listen: [{{address: '127.0.0.1:0'}}]
+auth:
+  api_keys:
+    - {row('ci', CI, ['read'])}
+    - {row('admin', ADMIN, ['read', 'write'])}
+policy:
+  - name: anybody
+    allow: {{tools: [echo]}}
+  - name: ci
+    who: {{keys: [ci]}}
+    allow: {{resources: ["weir://*"]}}
+  - name: writers
+    who: {{scopes: [write]}}
+    allow: {{tools: [time]}}
+"""
+
+
+class Keys(unittest.TestCase):
+    """Who lacks a scope is told which; who has shown nothing is told nothing."""
+
+    def test_callers_on_every_front_in_both_eras(self):
+        async def use(weir, transport, modern, secret, tools, resources, refused):
+            fields = {"Authorization": f"Bearer {secret}"} if secret else {}
+            async with Peer(transport(weir.host, weir.port, weir.path, fields=fields), modern) as peer:
+                listed, _ = await peer.list_all("tools/list", "tools")
+                self.assertEqual(sorted(tool["name"] for tool in listed), tools)
+                listed, _ = await peer.list_all("resources/list", "resources")
+                self.assertEqual(len(listed), resources)
+                if not refused:
+                    await peer.call("time")
+                    return
+                with self.assertRaises(Failed) as answer:
+                    await peer.call("time")
+                self.assertEqual(answer.exception.code, refused)
+                self.assertEqual("write" in str(answer.exception), refused == 403)
+
+        with WeirProcess(KEYS) as weir:
+            for transport in Http, WebSocket:
+                for modern in False, True:
+                    for row in [(None, ["echo"], 0, -32602), (CI, ["echo"], 1, 403), (ADMIN, ["echo", "time"], 0, None)]:
+                        with self.subTest(transport=transport.__name__, modern=modern, caller=row[0]):
+                            asyncio.run(use(weir, transport, modern, *row))
+            weir.stop()
+            lines = [line for line in weir.logs("request") if line.get("name") == "time"]
+            self.assertEqual([(line["subject"], line["proof"], line["outcome"]) for line in lines],
+                             [("", "anonymous", "error"), ("ci", "api_key", "refused"), ("admin", "api_key", "ok")] * 4)
+            self.assertEqual({(line["subject"], line["why"], line["rule"]) for line in weir.logs("audit_denied")},
+                             {("", "not allowed", ""), ("ci", "scope missing", "writers")})
+            self.assertEqual({line["subject"] for line in weir.logs("audit_authenticated")}, {"ci", "admin"})
+
+    def test_the_status_names_the_scope(self):
+        with WeirProcess(KEYS) as weir:
+            connection = http.client.HTTPConnection(weir.host, weir.port, timeout=30)
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "time", "arguments": {}, "_meta": client._META}}
+            connection.request("POST", weir.path, json.dumps(body), {
+                "Content-Type": "application/json", "Accept": "application/json, text/event-stream", "X-API-Key": CI,
+                "MCP-Protocol-Version": client.MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "time"})
+            answer = connection.getresponse()
+            self.assertEqual(answer.status, 403)
+            self.assertIn("write", json.loads(answer.read())["error"]["message"])
+            challenge = answer.getheader("WWW-Authenticate", "")
+            self.assertIn('error="insufficient_scope"', challenge)
+            self.assertIn('scope="write"', challenge)
+            connection.close()
+
+
 class Explain(unittest.TestCase):
-    CONFIG = """
+    CONFIG = f"""
+auth: {{api_keys: [{row("ci", CI, ["read"])}, {row("admin", ADMIN, ["write"])}]}}
+""" + """
 policy:
   - name: readers
     allow: {tools: ["read_*"], resources: ["file:///srv/*"]}
@@ -122,16 +195,16 @@ policy:
 
     def test_verdicts(self):
         for arguments, status, says in [
-                (["--tool", "read_a"], 0, 'allowed: rule "readers" (FILE:3:5) allows "read_*"\n'),
+                (["--tool", "read_a"], 0, 'allowed: rule "readers" (FILE:5:5) allows "read_*"\n'),
                 (["--tool", "x"], 1, "denied: no rule for this caller allows it\n"),
-                (["--key", "ci", "--tool", "x"], 0, 'allowed: rule "ci" (FILE:5:5) allows "*"\n'),
-                (["--key", "ci", "--tool", "disk_format"], 1, 'denied: rule "ci" (FILE:5:5) denies "disk_format"\n'),
+                (["--key", "ci", "--tool", "x"], 0, 'allowed: rule "ci" (FILE:7:5) allows "*"\n'),
+                (["--key", "ci", "--tool", "disk_format"], 1, 'denied: rule "ci" (FILE:7:5) denies "disk_format"\n'),
                 (["--subject", "ci", "--tool", "x"], 1, "denied: no rule for this caller allows it\n"),
                 (["--resource", "file:///srv/%2e%2e/x"], 1, "denied: no rule for this caller allows it\n"),
                 (["--issuer", "https://i.example", "--subject", "s", "--prompt", "p"], 1,
-                 'denied: rule "writers" (FILE:9:5) would allow it, but its scope is missing: write\n'),
+                 'denied: rule "writers" (FILE:11:5) would allow it, but its scope is missing: write\n'),
                 (["--issuer", "https://i.example", "--scope", "write", "--prompt", "p"], 0,
-                 'allowed: rule "writers" (FILE:9:5) allows "*"\n'),
+                 'allowed: rule "writers" (FILE:11:5) allows "*"\n'),
                 (["--issuer", "https://i.example", "--scope", "write", "--prompt", "p", "--endpoint", "/x"], 1,
                  "denied: no rule for this caller allows it\n"),
         ]:

@@ -100,6 +100,7 @@ struct authenticator_issuer {
     size_t keys;             /* usable ones */
     uint64_t good_wall_ms;   /* last answer that was good; 0: never */
     uint64_t failed_wall_ms; /* last one that was not, or did not come; 0: never */
+    uint64_t failures;       /* all of those; they outlive a reload that keeps the issuer */
     char error[96];          /* what was wrong then; "": nothing since the last good one */
 };
 /* False: there are no more than `index` issuers. */

@@ -125,6 +125,7 @@ static void note_failure(struct introspector *introspector, const char *error)
     uint64_t pause_ms = (uint64_t)INTROSPECTION_RETRY_MIN_MS << MIN(introspector->failures, 16U);
     introspector->failures++;
     introspector->away_until_ms = clock_now_ms() + MIN(pause_ms, (uint64_t)INTROSPECTION_RETRY_MAX_MS);
+    introspector->status.failures++;
     introspector->status.failed_wall_ms = clock_wall_ms();
     (void)snprintf(introspector->status.error, sizeof(introspector->status.error), "%s", error);
 }

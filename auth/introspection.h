@@ -48,6 +48,7 @@ MUST_USE int introspection_read(struct span answer, const struct claims_rules *r
 
 struct introspector_status {
     uint64_t good_wall_ms, failed_wall_ms; /* 0: never */
+    uint64_t failures;                     /* all of them */
     char error[FETCH_ERROR_BYTES];         /* of the last one; "": it was good, or there was none */
 };
 void introspector_read_status(struct introspector *introspector, struct introspector_status *ret_status);

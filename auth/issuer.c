@@ -215,12 +215,14 @@ void issuer_read_status(struct issuer *issuer, struct authenticator_issuer *ret_
         ret_status->keys = keys.keys;
         ret_status->good_wall_ms = keys.good_wall_ms;
         ret_status->failed_wall_ms = keys.failed_wall_ms;
+        ret_status->failures = keys.failures;
         (void)snprintf(ret_status->error, sizeof(ret_status->error), "%s", keys.error);
     } else {
         struct introspector_status asked;
         introspector_read_status(issuer->introspector, &asked);
         ret_status->good_wall_ms = asked.good_wall_ms;
         ret_status->failed_wall_ms = asked.failed_wall_ms;
+        ret_status->failures = asked.failures;
         (void)snprintf(ret_status->error, sizeof(ret_status->error), "%s", asked.error);
     }
 }

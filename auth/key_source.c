@@ -44,6 +44,7 @@ static uint64_t retry_ms(unsigned failures)
 static uint64_t note_failure(struct key_source *source, const char *error)
 {
     source->failures++;
+    source->status.failures++;
     source->status.failed_wall_ms = clock_wall_ms();
     (void)snprintf(source->status.error, sizeof(source->status.error), "%s", error);
     return source->answered_ms + retry_ms(source->failures);
@@ -58,7 +59,8 @@ static uint64_t note_keys(struct key_source *source, struct jwks *keys)
     source->status = (struct key_source_status){.keys = jwks_count(keys),
                                                 .left_out = jwks_left_out(keys),
                                                 .good_wall_ms = clock_wall_ms(),
-                                                .failed_wall_ms = source->status.failed_wall_ms};
+                                                .failed_wall_ms = source->status.failed_wall_ms,
+                                                .failures = source->status.failures};
     return source->answered_ms + source->ttl_ms;
 }
 

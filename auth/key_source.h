@@ -43,6 +43,7 @@ MUST_USE int key_source_ask(struct key_source *source, struct fetcher *fetcher, 
 struct key_source_status {
     size_t keys, left_out;
     uint64_t good_wall_ms, failed_wall_ms; /* 0: never */
+    uint64_t failures;                     /* all of them */
     char error[FETCH_ERROR_BYTES];         /* of the last one; "": it was good, or there was none */
 };
 void key_source_read_status(struct key_source *source, struct key_source_status *ret_status);

@@ -57,6 +57,11 @@ void guard_unref(struct guard *guard)
     free(guard);
 }
 
+struct authenticator *guard_authenticator(const struct guard *guard)
+{
+    return guard ? guard->authenticator : NULL;
+}
+
 void guard_show_certificate(const struct peer_facts *facts, struct credentials *credentials)
 {
     if (!facts || !facts->subject)

@@ -23,6 +23,8 @@ struct exchange;
 MUST_USE int guard_new(const struct settings *settings, struct guard *previous, struct guard **ret_guard);
 struct guard *guard_ref(struct guard *guard); /* both take NULL */
 void guard_unref(struct guard *guard);
+/* Borrowed: for what is shown of it. NULL: nobody is asked. */
+struct authenticator *guard_authenticator(const struct guard *guard);
 
 /* Why somebody is not let in; all static. */
 struct guard_refusal {

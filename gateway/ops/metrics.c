@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "gateway/core/tool_limits.h"
+#include "gateway/ops/metrics_auth.h"
 #include "gateway/ops/metrics_items.h"
 #include "gateway/ops/sources.h"
 #include "gateway/ops/totals.h"
@@ -235,6 +236,7 @@ int metrics_render(void *context, struct text *body, int *ret_status)
     add_tool_limits(body, gateway);
     add_catalogue(body, gateway);
     metrics_items_add(body, gateway);
+    metrics_auth_add(body, gateway);
     add_phase(body, gateway);
     add_certificates(body, sources);
     add_traces(body, sources);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/core/guard.h"
 #include "gateway/ops/metrics_items.h"
 #include "gateway/ops/sources.h"
 #include "gateway/ops/totals.h"
@@ -232,6 +233,60 @@ static void add_certificates(struct text *out, const struct sources *sources)
     text_add_char(out, ']');
 }
 
+/* ---- who is calling ---- */
+
+static void add_cache(struct text *out, struct authenticator *authenticator)
+{
+    struct authenticator_counts counts;
+    authenticator_read_counts(authenticator, &counts);
+    open_object(out, "cache");
+    add_count(out, "entries", counts.cached);
+    add_count(out, "found", counts.found);
+    add_count(out, "missed", counts.missed);
+    add_count(out, "evicted", counts.evicted);
+    close_object(out);
+}
+
+static void add_issuer(struct text *out, const struct authenticator_issuer *issuer)
+{
+    char success[CLOCK_ISO_BYTES];
+    clock_format_iso(issuer->good_wall_ms, success);
+    text_addf(out, "%s{\"issuer\":", out->at[out->size - 1] == '[' ? "" : ",");
+    text_add_json_string(out, span_of(issuer->issuer));
+    text_addf(out, ",\"introspected\":%s", issuer->introspected ? "true" : "false");
+    add_count(out, "keys", issuer->keys);
+    add_name(out, "last_success");
+    if (issuer->good_wall_ms == 0)
+        text_add_literal(out, "null");
+    else
+        text_addf(out, "\"%s\"", success);
+    add_count(out, "failures", issuer->failures);
+    add_name(out, "error");
+    text_add_json_string(out, span_of(issuer->error));
+    text_add_char(out, '}');
+}
+
+static void add_authentication(struct text *out, struct gateway *gateway)
+{
+    struct snapshot *snapshot = gateway_snapshot(gateway);
+    struct authenticator *authenticator = guard_authenticator(snapshot->guard);
+    struct authenticator_issuer issuer;
+    add_name(out, "authentication");
+    if (authenticator) {
+        text_add_char(out, '{');
+        add_cache(out, authenticator);
+        text_add_literal(out, ",\"issuers\":[");
+        for (size_t i = 0; authenticator_read_issuer(authenticator, i, &issuer); i++)
+            add_issuer(out, &issuer);
+        text_add_literal(out, "]}");
+    } else {
+        text_add_literal(out, "null");
+    }
+    snapshot_unref(snapshot);
+}
+
+/* ---- the process ---- */
+
 static void add_process(struct text *out)
 {
     struct usage usage;
@@ -262,6 +317,7 @@ int status_render(void *context, struct text *body, int *ret_status)
     add_catalogue(body, gateway);
     add_items(body, gateway);
     add_certificates(body, sources);
+    add_authentication(body, gateway);
     add_process(body);
     text_add_literal(body, "}\n");
     *ret_status = 200;

@@ -9,6 +9,9 @@
     "catalogue": {"tools", "resources", "templates", "prompts"},
     "items": [{"kind", "name", outcome: n, "seconds"}],                   (those that were asked for: metrics_items.h)
     "certificates": [{"listener", "expires"}],                            (the first to expire of each TLS listener)
+    "authentication": {"cache": {"entries", "found", "missed", "evicted"},
+                       "issuers": [{"issuer", "introspected", "keys", "last_success", "failures", "error"}]},
+                                                                          (null: nobody is asked; in auth.jwt's order)
     "process": {"resident_bytes", "virtual_bytes", "open_descriptors", "max_descriptors", "threads", "cpu_seconds"}}
 
    by_method names only methods that were asked for, and only outcomes that occurred. The percentiles are estimated from

@@ -131,6 +131,7 @@ static void test_kept(void **state UNUSED)
     assert_int_equal(status.keys, 1);
     assert_int_equal(status.good_wall_ms, 5000);
     assert_int_equal(status.failed_wall_ms, 5000 + KEY_SOURCE_UNKNOWN_KEY_MS);
+    assert_int_equal(status.failures, 1);
     http_server_answer(&server, "200 OK", SPAN("{\"keys\":[]}")); /* and if it speaks nonsense, no less */
     clock_fake_advance(KEY_SOURCE_UNKNOWN_KEY_MS * MS_NS);
     assert_int_equal(ask(source), KEY_SOURCE_ASKING);

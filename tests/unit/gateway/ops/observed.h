@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "gateway/core/gateway.h"
+#include "gateway/core/guard.h"
 #include "gateway/core/page.h"
 #include "gateway/core/provider.h"
 #include "gateway/ops/sources.h"
@@ -31,8 +32,11 @@ static inline struct snapshot *observed_snapshot(struct observed *observed)
     struct catalogue_builder *builder = NULL;
     struct catalogue *catalogue = NULL;
     struct snapshot *snapshot = NULL;
+    struct guard *guard = NULL;
     unsigned changed;
     assert_int_equal(settings_holder_new(&observed->settings, observed_release, &holder), 0);
+    assert_int_equal(guard_new(&observed->settings, NULL, &guard), 0);
+    settings_holder_set_guard(holder, guard);
     assert_int_equal(catalogue_builder_new(NULL, &builder), 0);
     assert_int_equal(catalogue_builder_finish(builder, &catalogue, &changed), 0);
     catalogue_builder_free(builder);
@@ -65,6 +69,15 @@ static inline int observed_teardown(void **state)
     gateway_free(observed->gateway);
     free(observed);
     return 0;
+}
+
+/* From now on callers are asked who they are, as settings.auth says. The guard's. */
+static inline struct authenticator *observed_reload(struct observed *observed)
+{
+    struct snapshot *snapshot = observed_snapshot(observed);
+    struct authenticator *authenticator = guard_authenticator(snapshot->guard);
+    assert_int_equal(gateway_publish(observed->gateway, snapshot, 0), 0);
+    return authenticator;
 }
 
 /* A provider that only offers. */

@@ -141,6 +141,41 @@ static void test_state(void **state)
     assert_line(page, "weir_certificate_expiry_timestamp_seconds{listener=\"[::1]:8443\"} 0");
 }
 
+/* One key, shown twice, and an issuer whose keys cannot be fetched: nothing listens on the port of its URL. */
+static void test_authentication(void **state)
+{
+    struct observed *observed = *state;
+    char name[] = "alice", digest[] = "69caea651ae3c840b1299c866af70f93510abf1a331a089d82ff40bbda2df6bc";
+    char url[] = "https://i.example/a\"b", audience[] = "https://gw.example", keys[] = "http://127.0.0.1:1/jwks";
+    struct api_key_settings api_key = {.name = name, .sha256 = digest};
+    struct issuer_settings issuer = {.issuer = url, .audience = audience, .jwks = keys};
+    struct address address = {.size = 0};
+    const struct credentials shown = {.api_key = SPAN("alice-alice-alice-alice-alice-alice-alice"),
+                                      .address = &address};
+    struct identity *identity = NULL;
+    const char *why;
+    assert_no_line_begins(observed_render(observed, metrics_render), "# HELP weir_credential_cache");
+    observed->settings.auth = (struct auth_settings){.api_key = &api_key, .api_keys = 1, .max_cached = 10};
+    observed->settings.auth.cache_ms = observed->settings.auth.jwks_ttl_ms = 60000;
+    struct authenticator *authenticator = observed_reload(observed);
+    assert_no_line_begins(observed_render(observed, metrics_render), "# HELP weir_issuer_keys");
+    assert_int_equal(authenticator_verify(authenticator, &shown, NULL, &identity, &why), 0);
+    identity_unref(identity);
+    assert_int_equal(authenticator_find(authenticator, &shown, &identity), 0);
+    identity_unref(identity);
+    const char *page = observed_render(observed, metrics_render);
+    assert_line(page, "weir_credential_cache_entries 1");
+    assert_line(page, "weir_credential_cache_lookups_total{outcome=\"found\"} 1");
+    assert_line(page, "weir_credential_cache_lookups_total{outcome=\"missed\"} 1");
+    assert_line(page, "weir_credential_cache_evicted_total 0");
+    observed->settings.auth.issuer = &issuer;
+    observed->settings.auth.issuers = 1;
+    observed_reload(observed);
+    page = observed_render(observed, metrics_render);
+    assert_line(page, "weir_issuer_keys{entry=\"0\",issuer=\"https://i.example/a\\\"b\"} 0");
+    assert_line(page, "weir_issuer_last_success_timestamp_seconds{entry=\"0\",issuer=\"https://i.example/a\\\"b\"} 0");
+}
+
 /* The metric that a series belongs to: without the suffixes of a histogram. */
 static struct span family(struct span line, const char *type)
 {
@@ -210,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_items, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_items_are_bounded, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_state, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_authentication, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_form, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_no_room, observed_setup, observed_teardown),
     };

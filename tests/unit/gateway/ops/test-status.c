@@ -163,6 +163,28 @@ static void test_phase_and_time(void **state)
     clock_fake_end();
 }
 
+static void test_authentication(void **state)
+{
+    struct observed *observed = *state;
+    char url[] = "https://i.example/\"", audience[] = "https://gw.example", keys[] = "http://127.0.0.1:1/jwks";
+    struct issuer_settings issuer = {.issuer = url, .audience = audience, .jwks = keys};
+    struct json_object *root = render(observed);
+    assert_null(at(root, "authentication"));
+    json_object_put(root);
+    observed->settings.auth = (struct auth_settings){
+        .issuer = &issuer, .issuers = 1, .cache_ms = 60000, .jwks_ttl_ms = 60000, .max_cached = 10};
+    observed_reload(observed);
+    root = render(observed);
+    assert_number(root, "authentication cache entries", 0);
+    assert_number(root, "authentication cache evicted", 0);
+    assert_int_equal(json_object_array_length(at(root, "authentication issuers")), 1);
+    struct json_object *first = json_object_array_get_idx(at(root, "authentication issuers"), 0);
+    assert_text(first, "issuer", "https://i.example/\"");
+    assert_number(first, "keys", 0);
+    assert_null(at(first, "last_success"));
+    json_object_put(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_counted, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_items_and_certificates, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_phase_and_time, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_authentication, observed_setup, observed_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,10 +12,11 @@
 enum {
     LOOK_MS = 200,
     LARGE = 64 * KIB,
-    COPIES = 3,         /* of a message: the handler's, its result, the answer */
-    GROWN_PERCENT = 20, /* since the last trim: worth another */
-    GROWN_BYTES = 8 * MIB,
-    REST = 100, /* a trim takes at most one part in so many of the time */
+    COPIES = 3,        /* of a message: the handler's, its result, the answer */
+    KEPT_PERCENT = 15, /* beyond the least ever: worth a trim */
+    KEPT_BYTES = 4 * MIB,
+    QUIET_BYTES = 1 * MIB, /* of messages between two looks */
+    REST = 100,            /* a trim takes at most one part in so many of the time */
     GROUP_TENTHS = 9,
 };
 static const uint64_t FALLBACK = 16ull * 1024 * MIB, SECOND_NS = 1000000000, MILLION = 1000000;
@@ -23,8 +24,11 @@ static const uint64_t FALLBACK = 16ull * 1024 * MIB, SECOND_NS = 1000000000, MIL
 struct memory_guard {
     uv_timer_t timer;
     struct gateway *gateway;
-    uint64_t trimmed_bytes; /* resident after the last trim, or the least since */
+    uint64_t least_bytes; /* that were ever resident */
     uint64_t next_trim_ns;
+    uint64_t seen_bytes, seen_connections; /* at the last look: of messages, in and out; and how many */
+    bool quiet;                            /* between the last two looks */
+    bool stirred;                          /* since the last trim */
 };
 
 /* ---- limits ---- */
@@ -78,31 +82,55 @@ bool memory_guard_refuse(struct exchange *exchange)
 
 /* ---- looking ---- */
 
-/* The allocator keeps what it was given back in the middle of its heaps. Looking for it takes time that grows with
-   them, so it is done when much has come since the last time, and seldom enough. */
-static void trim(struct memory_guard *guard, uint64_t resident)
+/* The allocator keeps what it was given back, for whoever asks next: while there is work that is well, for fresh pages
+   cost more than the work itself. It is asked for them when memory runs short; or when there is a lull and something
+   has come or gone since it was asked last. That takes time, which grows with the heaps: it is seldom done. */
+static bool is_due(const struct memory_guard *guard, uint64_t resident, uint64_t now_ns)
+{
+    bool kept = resident > guard->least_bytes + guard->least_bytes / 100 * KEPT_PERCENT + KEPT_BYTES;
+    if (now_ns < guard->next_trim_ns)
+        return false;
+    return memory_is_high(&guard->gateway->memory) || (kept && guard->quiet && guard->stirred);
+}
+
+static void trim(struct memory_guard *guard)
 {
     struct gateway *gateway = guard->gateway;
     uint64_t start_ns = clock_now_ns();
-    bool grown = resident > guard->trimmed_bytes + guard->trimmed_bytes / 100 * GROWN_PERCENT + GROWN_BYTES;
-    if (start_ns < guard->next_trim_ns || !(grown || memory_is_high(&gateway->memory)))
-        return;
     malloc_trim(0);
     counter_add(reactor_counters(gateway->reactor[0]), COUNTER_MEMORY_TRIMS, 1);
     memory_read(&gateway->memory);
-    guard->trimmed_bytes = gateway->memory.resident();
     uint64_t end_ns = clock_now_ns();
+    guard->stirred = false;
     guard->next_trim_ns = end_ns + MAX(SECOND_NS, (end_ns - start_ns) * REST);
+}
+
+/* Whether much came in or went out since the last look, and whether anything has stirred since the last trim. */
+static void watch(struct memory_guard *guard)
+{
+    struct gateway *gateway = guard->gateway;
+    uint64_t bytes = 0, connections = quota_used(&gateway->quotas, QUOTA_CONNECTIONS);
+    for (unsigned i = 0; i < gateway->reactors; i++) {
+        struct counters *counters = reactor_counters(gateway->reactor[i]);
+        bytes += atomic_load_explicit(&counters->event[COUNTER_BYTES_IN], memory_order_relaxed);
+        bytes += atomic_load_explicit(&counters->event[COUNTER_BYTES_OUT], memory_order_relaxed);
+    }
+    guard->quiet = bytes - guard->seen_bytes < QUIET_BYTES;
+    guard->stirred = guard->stirred || !guard->quiet || connections != guard->seen_connections;
+    guard->seen_bytes = bytes;
+    guard->seen_connections = connections;
 }
 
 static void look(uv_timer_t *timer)
 {
     struct memory_guard *guard = timer->data;
     struct gateway *gateway = guard->gateway;
-    memory_read(&gateway->memory);
     uint64_t resident = gateway->memory.resident();
-    guard->trimmed_bytes = MIN(guard->trimmed_bytes, resident);
-    trim(guard, resident);
+    memory_read(&gateway->memory);
+    watch(guard);
+    guard->least_bytes = MIN(guard->least_bytes, resident);
+    if (is_due(guard, resident, clock_now_ns()))
+        trim(guard);
     quota_set_used(&gateway->quotas, QUOTA_MEMORY, memory_used(&gateway->memory),
                    atomic_load_explicit(&gateway->memory.refused, memory_order_relaxed));
 }
@@ -117,7 +145,7 @@ int memory_guard_new(struct gateway *gateway)
     guard->timer.data = guard;
     gateway->memory_guard = guard;
     memory_read(&gateway->memory);
-    guard->trimmed_bytes = gateway->memory.resident();
+    guard->least_bytes = gateway->memory.resident();
     return uv_timer_start(&guard->timer, look, LOOK_MS, LOOK_MS);
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,20 +29,9 @@ static int raise_descriptors(void)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
 }
 
-/* Large blocks are the kernel's own, whatever the sizes that were freed before, so that they go back when they are
-   freed and grow without being copied; and threads that seldom allocate share their heaps. */
-static void set_allocator(void)
-{
-    enum { MAPPED_FROM = 256 * 1024, HEAPS_PER_PROCESSOR = 2 };
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
-    (void)mallopt(M_ARENA_MAX, (int)MAX(online, 1) * HEAPS_PER_PROCESSOR + 1);
-}
-
 int process_prepare(void)
 {
     sigset_t set = our_signals();
-    set_allocator();
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
         return -errno; /* who started us may ignore SIGCHLD: then programs would end without a status */
     int result = -pthread_sigmask(SIG_BLOCK, &set, NULL);

@@ -4,7 +4,7 @@
 #include "gateway/base/defs.h"
 
 /* SIGTERM, SIGINT and SIGHUP wait for process_signal(), SIGPIPE is ignored, the soft limit of descriptors is raised to
-   the hard one, the allocator is told how to treat large blocks. 0 or -errno. */
+   the hard one. 0 or -errno. */
 MUST_USE int process_prepare(void);
 /* Takes standard input and output away for one client: its descriptors are returned, and what this process and its
    children would read or write by habit goes to /dev/null and to standard error. 0 or -errno. */

@@ -111,6 +111,7 @@ struct exchange {
     struct trace *trace;      /* own; NULL: it belongs to none that anybody wants */
     bool gathers;             /* a batch: its elements are still answering */
     unsigned charged;         /* a bit (1 << quota_name) per quota it holds one of */
+    size_t reserved;          /* bytes that its front has charged to limits.memory for it already */
     size_t memory;            /* bytes charged to limits.memory, until release */
     bool counted;             /* is a request: metrics when it ends */
     bool logged;              /* has had its line in the access log */

@@ -12,7 +12,7 @@
 enum {
     LOOK_MS = 200,
     LARGE = 64 * KIB,
-    COPIES = 3,        /* of a message: the handler's, its result, the answer */
+    COPIES = 5,        /* of a message: itself, its tree, the handler's, its result, the answer */
     KEPT_PERCENT = 15, /* beyond the least ever: worth a trim */
     KEPT_BYTES = 4 * MIB,
     QUIET_BYTES = 1 * MIB, /* of messages between two looks */
@@ -55,24 +55,33 @@ enum error_name memory_guard_error(int outcome)
     return outcome == MEMORY_NEVER ? ERROR_NEVER_FITS : ERROR_MEMORY;
 }
 
-static size_t working_bytes(const struct exchange *exchange)
+size_t memory_guard_share(size_t message_bytes)
+{
+    return message_bytes >= LARGE ? message_bytes * COPIES : 0;
+}
+
+/* Beyond the share of its size: small things that make a large tree. */
+static size_t tree_bytes(const struct exchange *exchange)
 {
     struct span arguments = exchange_member(exchange, MEMBER_ARGUMENTS)->raw;
     size_t tree = span_absent(arguments) ? 0 : json_tree_bytes(arguments);
-    return exchange->message.size * COPIES + tree;
+    return tree > 2 * arguments.size ? tree - 2 * arguments.size : 0;
+}
+
+static int charge(struct exchange *exchange, struct memory *memory)
+{
+    size_t share = memory_guard_share(exchange->message.size);
+    if (share == 0)
+        return memory_admit(memory, exchange->message.size);
+    size_t bytes = share - MIN(share, exchange->reserved) + tree_bytes(exchange);
+    int result = bytes > 0 ? memory_charge(memory, bytes) : 0;
+    exchange->memory += result == 0 ? bytes : 0;
+    return result;
 }
 
 bool memory_guard_refuse(struct exchange *exchange)
 {
-    struct memory *memory = &exchange_gateway(exchange)->memory;
-    size_t bytes = exchange->message.size;
-    if (bytes >= LARGE)
-        bytes = working_bytes(exchange);
-    int result = memory_admit(memory, bytes);
-    if (result == 0 && bytes >= LARGE) {
-        result = memory_charge(memory, bytes);
-        exchange->memory += result == 0 ? bytes : 0;
-    }
+    int result = charge(exchange, &exchange_gateway(exchange)->memory);
     if (result == 0)
         return false;
     counter_add(exchange_counters(exchange), COUNTER_REFUSED_MEMORY, 1);

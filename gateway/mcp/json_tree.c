@@ -153,12 +153,23 @@ int json_tree(struct span raw, struct json_object **ret_tree)
     }
 }
 
-/* Behind the string that begins at `i`. The text is valid: it ends. */
+/* Whether an odd number of backslashes stands before `at`. */
+static bool is_escaped(const char *at)
+{
+    const char *start = at;
+    while (start[-1] == '\\')
+        start--;
+    return (at - start) % 2 != 0;
+}
+
+/* The end of the string that begins at `i`. The text is valid: it has one, and what begins it is no backslash. */
 static size_t skip_string(struct span raw, size_t i)
 {
-    for (i++; i < raw.size && raw.at[i] != '"'; i++)
-        i += raw.at[i] == '\\';
-    return i;
+    const char *end = raw.at + i;
+    do
+        end = memchr(end + 1, '"', raw.size - (size_t)(end + 1 - raw.at));
+    while (end && is_escaped(end));
+    return end ? (size_t)(end - raw.at) : raw.size;
 }
 
 size_t json_tree_bytes(struct span raw)

@@ -86,7 +86,7 @@ class Memory(unittest.TestCase):
             status, _, body = client.response()
             self.assertEqual((status, "limits.memory" in json.loads(body)["error"]["message"]), (413, True))
             client.close()
-            client = Client(weir, large(12 * MIB)[:2000])
+            client = Client(weir, large(3 * MIB)[:2000])  # five times that, while it is worked on
             status, fields, body = client.response()
             self.assertEqual((status, fields.get("retry-after")), (503, "1"), body)
             client.close()
@@ -109,7 +109,7 @@ class Memory(unittest.TestCase):
         limit = at_rest() + 24 * MIB
         with WeirProcess(LISTEN + ADMIN + f"limits: {{memory: {limit}}}\n", QUIET) as weir:
             with WebSocket(weir.port) as socket:
-                answer = socket.call("tools/call", {"name": "echo", "arguments": {"message": "x" * 10 * MIB}})
+                answer = socket.call("tools/call", {"name": "echo", "arguments": {"message": "x" * 8 * MIB}})
                 self.assertEqual(answer["error"]["code"], 503)
                 self.assertIn("limits.memory", answer["error"]["message"])
                 self.assertIn("result", socket.call("tools/list"))

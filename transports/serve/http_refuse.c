@@ -187,14 +187,22 @@ static int check_length(const struct http_connection *connection, struct http_re
     return 0;
 }
 
-/* Before any of the body is read: who announces much is told so while it costs nothing. */
+/* Before any of the body is read: who announces much is told so while it costs nothing. What is admitted has its share
+   at once, so that of many who come together some are served, and none is turned away with half of his body sent. */
 static int check_memory(struct http_connection *connection, struct span method, struct http_refusal *refusal)
 {
+    struct memory *memory = &reactor_gateway(connection->front->reactor)->memory;
+    uint64_t length = connection->request->framing.length;
+    size_t share = memory_guard_share(length);
     if (!span_is(method, "POST"))
         return 0;
-    struct memory *memory = &reactor_gateway(connection->front->reactor)->memory;
-    int result = memory_admit(memory, connection->request->framing.length);
-    return result == 0 ? 0 : refuse(refusal, memory_guard_error(result), COUNTER_REFUSED_MEMORY);
+    int result = memory_admit(memory, MAX(share, length));
+    if (result == 0 && share > 0)
+        result = memory_charge(memory, share);
+    if (result != 0)
+        return refuse(refusal, memory_guard_error(result), COUNTER_REFUSED_MEMORY);
+    connection->request->body_charged = share;
+    return 0;
 }
 
 /* ---- all of it ---- */

@@ -255,6 +255,7 @@ static void init_exchange(struct http_request *request)
     exchange->client = *http_request_source(request);
     exchange->facts = request->facts = peer_facts_ref(connection->facts);
     exchange->identity = TAKE(request->identity);
+    exchange->reserved = request->body_charged;
     exchange->message = (struct span){request->body ? request->body : "", request->body_size};
     if (request->session_id[0] != '\0')
         exchange->session_id = span_of(request->session_id);
@@ -334,8 +335,10 @@ static enum MHD_Result begin(struct http_connection *connection, const char *met
 static int charge_room(struct http_request *request, size_t room)
 {
     struct memory *memory = &reactor_gateway(request->front->reactor)->memory;
-    int result = room > HTTP_SPARE_BODY ? memory_charge(memory, room - request->body_charged) : 0;
-    if (result == 0 && room > HTTP_SPARE_BODY)
+    if (room <= HTTP_SPARE_BODY || room <= request->body_charged)
+        return 0;
+    int result = memory_charge(memory, room - request->body_charged);
+    if (result == 0)
         request->body_charged = room;
     return result;
 }

@@ -85,12 +85,36 @@ static void test_long_values(void **state)
     json_object_put(tree);
 }
 
+/* Rather too many than too few; what stands in strings is no structure. */
+static void test_bytes(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t least, most;
+        const char *comment;
+    } sizes[] = {
+        {"1", 40, 200, "a number"},
+        {"\"{{{{[[[[,,,,\"", 40, 300, "braces in a string"},
+        {"\"\\\"{{{{[[[[,,,,\"", 40, 300, "behind a quotation mark that is escaped"},
+        {"[\"\\\\\",{}]", 1200, 2500, "a backslash that is escaped does not escape the end"},
+        {"[{},{},{},{}]", 3600, 6000, "small things"},
+        {"{\"a\":{\"b\":[1,2,3]}}", 2200, 4500, "a bit of each"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        size_t bytes = json_tree_bytes(span_of(sizes[i].text));
+        print_message("%s: %zu\n", sizes[i].comment, bytes);
+        assert_true(bytes >= sizes[i].least && bytes <= sizes[i].most);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_json_c),
         cmocka_unit_test(test_names_with_nul),
         cmocka_unit_test(test_long_values),
+        cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

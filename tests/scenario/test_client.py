@@ -3,6 +3,7 @@ import base64
 import contextlib
 import http.client
 import http.server
+import itertools
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import unittest
 from pathlib import Path
 
 from certificates import Authority
+from keys import ALICE, MALLORY, rows
 from websocket import BINARY, CLOSE, accept_head, frame
 from weir_process import COMPLAINTS, WeirProcess, binary
 
@@ -614,6 +616,32 @@ class Tls(unittest.TestCase):
                     done = run("tools", f"{scheme}://127.0.0.1:{port}/mcp")
                     self.assertEqual((done.returncode, done.stdout), (1, ""))
                     self.assertIn(words, done.stderr)
+
+
+    def test_keys(self):
+        """A gateway that serves nobody whom it does not know: with the key, without one, with a wrong one."""
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(folder)
+            certificate, key = authority.sign("good")
+            config = f"""
+listen: [{{address: '127.0.0.1:0'}}, {{address: '127.0.0.1:0', tls: {{certificate: {certificate}, key: {key}}}}}]
+auth: {{required: true, api_keys: {rows(alice=ALICE)}}}
+"""
+            with WeirProcess(config) as weir:
+                plain, secure = weir.ports
+                schemes = (("http", plain), ("ws", plain), ("https", secure), ("wss", secure))
+                for (scheme, port), era in itertools.product(schemes, ("auto", "legacy")):
+                    with self.subTest(f"{scheme}, {era}"):
+                        self.check_keys(f"{scheme}://127.0.0.1:{port}/mcp", "--era", era, "--ca", authority.path)
+
+    def check_keys(self, url, *arguments):
+        call = ("call", url, "echo", '{"message":"hi"}', *arguments)
+        done = run(*call, "--header", f"Authorization: Bearer {ALICE}")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "hi\n", ""))
+        for wrong in ((), ("--header", f"Authorization: Bearer {MALLORY}")):
+            done = run(*call, *wrong)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, r"(HTTP|error) 401: .")
 
 
 class WebSocketPeer(threading.Thread):

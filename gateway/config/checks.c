@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 
+#include "gateway/core/guard.h"
 #include "gateway/core/settings.h"
+#include "transports/serve/sse_legacy.h"
 
 static bool refuse(struct text *problem, struct span value, const char *sentence)
 {
@@ -34,10 +36,10 @@ bool check_path(struct span value, struct text *problem)
         return refuse(problem, value, "must begin with a slash, as in /mcp");
     if (!consists_of(value, "/-._~!$&'()*+,;=:@%"))
         return refuse(problem, value, "must be a path: letters, digits and -._~/, without ? or #");
+    bool taken = span_starts(value, SPAN(GUARD_METADATA_PATH));
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-        if (span_is(value, own[i]))
-            return refuse(problem, value, "is a page of the gateway itself: take another path");
-    return true;
+        taken = taken || span_is(value, own[i]);
+    return !taken || refuse(problem, value, "is a page of the gateway itself: take another path");
 }
 
 /* "[::1]" as it stands in a URL. */
@@ -189,6 +191,11 @@ static void check_tls(const struct node *entry, struct tls_settings *tls, const 
         say(entry, "client_auth", label, ".tls: client_auth needs a client_ca", mistakes);
 }
 
+static bool is_legacy_path(const char *path)
+{
+    return path && (strcmp(path, SSE_LEGACY_STREAM_PATH) == 0 || strcmp(path, SSE_LEGACY_MESSAGES_PATH) == 0);
+}
+
 void check_listener(const struct node *entry, void *record, const char *label, struct mistakes *mistakes)
 {
     struct listener_settings *listener = record;
@@ -197,6 +204,8 @@ void check_listener(const struct node *entry, void *record, const char *label, s
         check_tls(tls, &listener->tls, label, mistakes);
     if ((listener->transports & TRANSPORT_STREAM) && listener->transports != TRANSPORT_STREAM)
         say(entry, "transports", label, ".transports: stream needs a listener of its own", mistakes);
+    if ((listener->transports & TRANSPORT_SSE) && is_legacy_path(listener->path))
+        say(entry, "path", label, ".path: is a path of the transport sse itself: take another one", mistakes);
     if (listener->proxy_protocol && listener->trusted_proxies.count == 0 && !listener->trusted_proxies.local)
         say(entry, "proxy_protocol", label, ".proxy_protocol: nobody may send the header: trusted_proxies is empty",
             mistakes);

@@ -4,6 +4,7 @@
 #include "gateway/config/document.h"
 
 /* The path of an endpoint: begins with a slash, visible ASCII without query or fragment, not one of the gateway's own.
+   Those of the transport sse are check_listener()'s matter: they are taken only where it is spoken.
  */
 bool check_path(struct span value, struct text *problem);
 /* A host name or literal address without port, or "*". */

@@ -170,6 +170,15 @@ static const struct {
      "f:1:41: listen[0].path: \"/a?b\" must be a path: letters, digits and -._~/, without ? or #\n", "a query"},
     {"listen: [{address: \"127.0.0.1:1\", path: /healthz}]",
      "f:1:41: listen[0].path: \"/healthz\" is a page of the gateway itself: take another path\n", "its own page"},
+    {"listen: [{address: \"127.0.0.1:1\", path: /.well-known/oauth-protected-resource/mcp}]",
+     "f:1:41: listen[0].path: \"/.well-known/oauth-protected-resource/mcp\" is a page of the gateway itself: take "
+     "another "
+     "path\n",
+     "its metadata"},
+    {"listen: [{address: \"127.0.0.1:1\", path: /sse, transports: [sse]}, {address: \"127.0.0.1:2\", path: /sse}]",
+     "f:1:41: listen[0].path: is a path of the transport sse itself: take another one\n", "the other transport's"},
+    {"listen: [{address: \"127.0.0.1:1\", path: /messages, transports: [http, sse]}]",
+     "f:1:41: listen[0].path: is a path of the transport sse itself: take another one\n", "its other path"},
     {"listen: [{address: \"127.0.0.1:1\", allowed_hosts: [\"a:80\", \"https://b\", \"\"]}]",
      "f:1:51: listen[0].allowed_hosts: \"a:80\" is no host name: write it without scheme, port, path or brackets, "
      "as in gw.example\n"

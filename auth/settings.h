@@ -33,3 +33,6 @@ struct auth_settings {
     uint64_t jwks_ttl_ms; /* keys are fetched again after it, in the background */
     size_t max_cached;    /* verified credentials that are remembered */
 };
+
+/* Whether they say the same, secrets too; where it stands in the file does not count. */
+bool auth_settings_equal(const struct auth_settings *one, const struct auth_settings *other);

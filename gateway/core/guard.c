@@ -7,6 +7,7 @@
 #include "gateway/core/audit.h"
 #include "gateway/core/guard_priv.h"
 #include "gateway/core/rates.h"
+#include "gateway/core/snapshot.h"
 
 /* ---- life ---- */
 
@@ -15,7 +16,17 @@ static bool knows_anybody(const struct auth_settings *settings)
     return settings->required || settings->api_keys > 0 || settings->issuers > 0 || settings->certificates;
 }
 
-int guard_new(const struct settings *settings, struct guard *previous, struct guard **ret_guard)
+static int open_authenticator(struct guard *guard, const struct settings *settings,
+                              const struct settings_holder *running)
+{
+    struct authenticator *previous = running ? guard_authenticator(settings_holder_guard(running)) : NULL;
+    if (!previous || !auth_settings_equal(&settings->auth, &settings_holder_get(running)->auth))
+        return authenticator_new(&settings->auth, previous, &guard->authenticator);
+    guard->authenticator = authenticator_ref(previous);
+    return 0;
+}
+
+int guard_new(const struct settings *settings, const struct settings_holder *running, struct guard **ret_guard)
 {
     struct guard *guard = NULL;
     int result = 0;
@@ -28,8 +39,7 @@ int guard_new(const struct settings *settings, struct guard *previous, struct gu
         guard->cache_ms = settings->auth.cache_ms;
         result = guard_describe(guard, settings);
         if (result == 0)
-            result =
-                authenticator_new(&settings->auth, previous ? previous->authenticator : NULL, &guard->authenticator);
+            result = open_authenticator(guard, settings, running);
     }
     if (result < 0)
         guard_unref(guard);

@@ -16,11 +16,14 @@
 
 struct guard;
 struct exchange;
+struct settings_holder;
 
 /* What settings->auth says, made ready: counted, part of the snapshot (snapshot.h). NULL is a guard, too: it lets
-   everybody in and looks at nothing, because nothing is configured. `previous` (may be NULL) leaves the new one what it
-   knows of the same issuers. 0 or -errno. */
-MUST_USE int guard_new(const struct settings *settings, struct guard *previous, struct guard **ret_guard);
+   everybody in and looks at nothing, because nothing is configured. Where `running` (a reload; may
+   be NULL) says the same in its settings->auth, all that was verified stays, and nobody who is there is asked again;
+   else it leaves what is known of the same issuers. 0 or -errno. */
+MUST_USE int guard_new(const struct settings *settings, const struct settings_holder *running,
+                       struct guard **ret_guard);
 struct guard *guard_ref(struct guard *guard); /* both take NULL */
 void guard_unref(struct guard *guard);
 /* Borrowed: for what is shown of it. NULL: nobody is asked. */

@@ -1,5 +1,5 @@
 /* Passes: connections and streams that stay after they were let in. A pass is looked at again when a reload has brought
-   another guard, when its identity comes to its end, and, where an issuer has to be asked about it, as often as
+   another authenticator, when its identity comes to its end, and, where an issuer has to be asked about it, as often as
    auth.cache says. For that it keeps what was shown, and wipes it at its end. On one reactor; freed when its timer's
    handle is closed. */
 #include <errno.h>
@@ -113,7 +113,7 @@ static bool expired(const struct guard_pass *pass)
 
 static bool is_stale(const struct guard_pass *pass)
 {
-    return pass->guard != reactor_snapshot(pass->reactor)->guard ||
+    return guard_authenticator(pass->guard) != guard_authenticator(reactor_snapshot(pass->reactor)->guard) ||
            (pass->due_ms > 0 && clock_now_ms() >= pass->due_ms);
 }
 

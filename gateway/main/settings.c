@@ -20,7 +20,7 @@ int server_read_settings(const struct server_arguments *arguments, struct settin
 int server_make_guard(struct settings_holder *settings, const struct settings_holder *running)
 {
     struct guard *guard = NULL;
-    int result = guard_new(settings_holder_get(settings), running ? settings_holder_guard(running) : NULL, &guard);
+    int result = guard_new(settings_holder_get(settings), running, &guard);
     if (result == 0)
         settings_holder_set_guard(settings, guard);
     return result;

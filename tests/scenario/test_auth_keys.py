@@ -292,6 +292,24 @@ class Reload(unittest.TestCase):
             for one in (*gone[2:], *kept[2:]):
                 one.close()
 
+    def test_unchanged(self):
+        """A reload that says nothing new of callers forgets none of them, and asks nobody again who is there."""
+        def seen(weir):
+            return re.findall(r"^weir_(?:authentications|credential_cache).*", page(weir, "/metrics"), re.MULTILINE)
+
+        with WeirProcess(BOTH) as weir:
+            ws = WebSocket(weir.port, changes={b"X-API-Key": ALICE.encode()})
+            ws.initialize()
+            before = seen(weir)
+            self.assertIn("weir_credential_cache_entries 1", before)
+            reload(weir, "page_size: 7\n\n" + BOTH)
+            self.assertEqual(ws.call("ping", modern=False)["result"], {})
+            self.assertEqual(seen(weir), before)
+            reload(weir, config(rows(alice=ALICE, bob=BOB), more=", cache: 2m"))
+            self.assertEqual(post(weir, "tools/list", fields=bearer(BOB))[0], 200)
+            self.assertNotEqual(seen(weir), before)
+            ws.close()
+
     def test_required_from_now_on(self):
         """Who came in without a credential is shut out when one is needed."""
         with WeirProcess(LISTEN) as weir:

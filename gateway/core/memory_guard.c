@@ -16,6 +16,7 @@ enum {
     KEPT_PERCENT = 15, /* beyond the least ever: worth a trim */
     KEPT_BYTES = 4 * MIB,
     QUIET_BYTES = 1 * MIB, /* of messages between two looks */
+    LULL_LOOKS = 15,       /* in a row, that are a lull */
     REST = 100,            /* a trim takes at most one part in so many of the time */
     GROUP_TENTHS = 9,
 };
@@ -27,7 +28,7 @@ struct memory_guard {
     uint64_t least_bytes; /* that were ever resident */
     uint64_t next_trim_ns;
     uint64_t seen_bytes, seen_connections; /* at the last look: of messages, in and out; and how many */
-    bool quiet;                            /* between the last two looks */
+    unsigned quiet_looks;                  /* one after another: little has come in or gone out */
     bool stirred;                          /* since the last trim */
 };
 
@@ -99,7 +100,7 @@ static bool is_due(const struct memory_guard *guard, uint64_t resident, uint64_t
     bool kept = resident > guard->least_bytes + guard->least_bytes / 100 * KEPT_PERCENT + KEPT_BYTES;
     if (now_ns < guard->next_trim_ns)
         return false;
-    return memory_is_high(&guard->gateway->memory) || (kept && guard->quiet && guard->stirred);
+    return memory_is_high(&guard->gateway->memory) || (kept && guard->quiet_looks >= LULL_LOOKS && guard->stirred);
 }
 
 static void trim(struct memory_guard *guard)
@@ -124,8 +125,8 @@ static void watch(struct memory_guard *guard)
         bytes += atomic_load_explicit(&counters->event[COUNTER_BYTES_IN], memory_order_relaxed);
         bytes += atomic_load_explicit(&counters->event[COUNTER_BYTES_OUT], memory_order_relaxed);
     }
-    guard->quiet = bytes - guard->seen_bytes < QUIET_BYTES;
-    guard->stirred = guard->stirred || !guard->quiet || connections != guard->seen_connections;
+    guard->quiet_looks = bytes - guard->seen_bytes < QUIET_BYTES ? guard->quiet_looks + 1 : 0;
+    guard->stirred = guard->stirred || guard->quiet_looks == 0 || connections != guard->seen_connections;
     guard->seen_bytes = bytes;
     guard->seen_connections = connections;
 }

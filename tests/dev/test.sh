@@ -38,13 +38,14 @@ need_deploy() {
 
 # Redocly, which needs Node, and Schemathesis, which needs a venv.
 need_contract() {
-    local to=$BUILD/contract wanted=$ROOT/tests/contract/requirements.txt
+    local to="${BUILD:?}/contract" wanted=$ROOT/tests/contract/requirements.txt
     need_packages ca-certificates curl python3 python3-venv
     need_npm_lock "$ROOT/tests/contract" contract
     cmp --quiet "$wanted" "$to/venv/installed" && return
     say "installing schemathesis into build/contract"
-    python3 -m venv --clear "$to/venv" && "$to/venv/bin/pip" install --quiet --requirement "$wanted" >&2 ||
+    if ! python3 -m venv --clear "$to/venv" || ! "$to/venv/bin/pip" install --quiet --requirement "$wanted" >&2; then
         die "pip cannot install ${wanted#"$ROOT"/}"
+    fi
     cp "$wanted" "$to/venv/installed"
 }
 

@@ -1,18 +1,20 @@
 """The WebSocket front from outside: both eras, many requests in flight, the server's own requests, cancellation, silence, slow
 readers, capacity, drains, upgrades on kept-alive connections, and what is counted of it all."""
 import json
+import random
 import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
 
 from test_cancellation import Held
 from test_http_front import ADMIN, FLOOD, LISTEN, metrics, used, wait_for
-from websocket_client import (CLOSE, PING, PONG, SECONDS, Closed, Connection, Refused, WebSocket, accept_of, KEY, close_payload, frame,
-                              head, request, text)
+from websocket_client import (CLOSE, CONTINUATION, PING, PONG, SECONDS, TEXT, Closed, Connection, Refused, WebSocket, accept_of, KEY,
+                              close_payload, frame, head, request, text)
 from weir_process import WeirProcess, binary
 
 FIXTURES = binary().rpartition("/")[0] + "/fixtures"
@@ -131,6 +133,47 @@ class InFlight(unittest.TestCase):
                     ws.socket.settimeout(SECONDS)
                 got.add(ws.receive_json()["id"])
             self.assertEqual(got, set(range(count)))
+
+    def test_answers_in_the_order_of_the_requests(self):
+        """Whether a message comes whole or in pieces, of frames or of segments: it does not overtake the one before it."""
+        chance = random.Random(20261127)
+
+        def frames_of(payload, parts):
+            cuts = [0, *sorted(chance.randrange(len(payload) + 1) for _ in range(parts - 1)), len(payload)]
+            for i in range(parts):
+                yield frame(CONTINUATION if i else TEXT, payload[cuts[i]:cuts[i + 1]], fin=i == parts - 1, mask=chance.randbytes(4))
+
+        with WeirProcess(LISTEN) as weir, WebSocket(weir.port) as ws:
+            count = 400
+            data = b"".join(
+                b"".join(frames_of(tool("echo", {"message": "é" * chance.choice((0, 10, 300, 20000, 70000))}, id=i).encode(),
+                                   chance.choice((1, 1, 1, 2, 5)))) + chance.choice((b"", b"", frame(PING, b"?")))
+                for i in range(count))
+
+            def send():
+                at = 0
+                while at < len(data):
+                    size = chance.choice((1, 7, 200, 1000, 5000, 66000, 200000))
+                    ws.send(data[at:at + size])
+                    at += size
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            for i in range(count):
+                self.assertEqual(ws.receive_json()["id"], i)
+            sender.join()
+            ws.close()
+
+    def test_a_message_behind_one_that_is_still_on_its_way(self):
+        """A part of a header that was held back makes a full read longer than libwebsockets reads at once."""
+        with WeirProcess(LISTEN) as weir, WebSocket(weir.port) as ws:
+            large = tool("echo", {"message": ""}, id="large")
+            large = text(large.replace('"message": ""', f'"message": "{"x" * (65535 - len(large))}"'))
+            for _ in range(50):
+                ws.send(text(tool("echo", id="first")) + large[:7])
+                self.assertEqual(ws.receive_json()["id"], "first")
+                ws.send(large[7:] + text(tool("echo", id="last")))
+                self.assertEqual([ws.receive_json()["id"] for _ in range(2)], ["large", "last"])
 
     def test_a_large_answer(self):
         with WeirProcess(LISTEN + "limits: {max_payload: 16MiB}\n") as weir, WebSocket(weir.port) as ws:

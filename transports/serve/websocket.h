@@ -1,8 +1,9 @@
 /* The WebSocket front: MCP over WebSocket (RFC 6455), one JSON-RPC message per text message, subprotocol "mcp", both
-   eras. libwebsockets reassembles and writes frames on the inner end of a pump, whose filter is the frame gate
-   (transports/wire/websocket_frame.h); the upgrade is judged here (transports/wire/websocket_head.h), control frames
-   are answered here, and closing codes are given here. A legacy session belongs to its connection; requests are
-   cancelled by notifications/cancelled. One front per reactor; all functions run on its thread. */
+   eras. libwebsockets is on the inner end of a pump, whose filter is the frame gate
+   (transports/wire/websocket_frame.h): it reassembles messages that come in pieces, and writes to peers that do not
+   keep up; the upgrade is judged here (transports/wire/websocket_head.h), control frames are answered here, and closing
+   codes are given here. A legacy session belongs to its connection; requests are cancelled by notifications/cancelled.
+   One front per reactor; all functions run on its thread. */
 #pragma once
 #include "gateway/core/reactor.h"
 #include "transports/serve/pump.h"

@@ -25,19 +25,6 @@ static void hold(struct websocket_connection *connection)
     connection->holds++;
 }
 
-static struct memory *memory_of(const struct websocket_connection *connection)
-{
-    return &reactor_gateway(connection->front->reactor)->memory;
-}
-
-/* The parts of a message, and what they were charged to limits.memory. */
-static void drop_message(struct websocket_connection *connection)
-{
-    memory_give(memory_of(connection), connection->charged);
-    connection->charged = 0;
-    text_done(&connection->message);
-}
-
 static void unhold(struct websocket_connection *connection)
 {
     struct websocket_front *front = connection->front;
@@ -46,7 +33,7 @@ static void unhold(struct websocket_connection *connection)
     link_remove(&connection->place);
     link_remove(&connection->touched);
     websocket_write_done(connection);
-    drop_message(connection);
+    websocket_read_done(connection);
     duplex_abandon(&connection->duplex);
     duplex_done(&connection->duplex);
     arrival_give_back(front->reactor, connection->network);
@@ -66,7 +53,7 @@ static bool is_open(const struct websocket_connection *connection)
     return connection->close_code == WEBSOCKET_CLOSE_NONE;
 }
 
-static void sign_of_life(struct websocket_connection *connection)
+void websocket_connection_heard(struct websocket_connection *connection)
 {
     connection->ping_asked = connection->ping_due = false;
     if (is_open(connection))
@@ -207,72 +194,7 @@ static const struct duplex_ops ops = {
     .unhold = op_unhold,
 };
 
-/* ---- what the peer sends ---- */
-
-static void owe_pong(struct websocket_connection *connection, const struct websocket_verdict *verdict)
-{
-    if (!connection->pong)
-        connection->pong = malloc(1 + WEBSOCKET_MAX_CONTROL);
-    if (!connection->pong)
-        return; /* it may ask again */
-    connection->pong[0] = (char)verdict->ping_size;
-    memcpy(connection->pong + 1, verdict->ping, verdict->ping_size);
-}
-
-/* A pump_filter: no pump function may be called here. */
-static size_t pass_gate(void *context, char *bytes, size_t size, struct pump_order *order UNUSED)
-{
-    struct websocket_connection *connection = context;
-    struct websocket_verdict verdict;
-    size = websocket_gate_pass(&connection->gate, bytes, size, &verdict);
-    connection->has_input = connection->has_input || size > 0;
-    sign_of_life(connection);
-    websocket_front_touch(connection);
-    if (verdict.pinged)
-        owe_pong(connection, &verdict);
-    if (verdict.close != WEBSOCKET_CLOSE_NONE) {
-        connection->gate_close = (uint16_t)verdict.close;
-        connection->close_reason = verdict.reason;
-    } else if (verdict.peer_closed != WEBSOCKET_CLOSE_NONE) {
-        connection->gate_close = (uint16_t)verdict.peer_closed;
-        connection->peer_closed = true;
-    }
-    return size;
-}
-
-static void take_message(struct websocket_connection *connection, struct span message)
-{
-    counter_add(connection->front->counters, COUNTER_WEBSOCKET_MESSAGES_IN, 1);
-    if (websocket_is_utf8(message))
-        duplex_message(&connection->duplex, message);
-    else
-        websocket_connection_close(connection, WEBSOCKET_CLOSE_INVALID_DATA, "the message is not UTF-8");
-}
-
-/* A part of a message: of one frame or of several. */
-static void take_part(struct websocket_connection *connection, struct lws *wsi, struct span part)
-{
-    bool last = lws_is_final_fragment(wsi) != 0;
-    if (connection->gate_close != WEBSOCKET_CLOSE_NONE)
-        websocket_front_touch(connection);
-    if (last && connection->message.size == 0) {
-        take_message(connection, part);
-        return;
-    }
-    if (memory_charge(memory_of(connection), part.size) == 0) {
-        connection->charged += part.size;
-        text_add(&connection->message, part);
-    } else {
-        counter_add(connection->front->counters, COUNTER_REFUSED_MEMORY, 1);
-        connection->message.error = -ENOMEM;
-    }
-    if (connection->message.error != 0)
-        op_overtaxed(&connection->duplex);
-    else if (last)
-        take_message(connection, text_span(&connection->message));
-    if (last)
-        drop_message(connection);
-}
+/* ---- libwebsockets' end ---- */
 
 static int established(struct lws *wsi, struct websocket_connection **user)
 {
@@ -289,7 +211,7 @@ static int established(struct lws *wsi, struct websocket_connection **user)
 static void writable(struct websocket_connection *connection)
 {
     hold(connection);
-    sign_of_life(connection);
+    websocket_connection_heard(connection);
     if (websocket_write_more(connection) == 0)
         websocket_connection_settle(connection);
     websocket_front_touch(connection);
@@ -320,8 +242,8 @@ int websocket_connection_event(struct lws *wsi, enum lws_callback_reasons reason
         closed(connection);
     else if (reason == LWS_CALLBACK_SERVER_WRITEABLE)
         writable(connection);
-    else if (!connection->finishing && connection->close_code != WEBSOCKET_CLOSE_LOST)
-        take_part(connection, wsi, (struct span){in, size});
+    else
+        websocket_read_part(connection, (struct span){in, size});
     return 0;
 }
 
@@ -369,6 +291,7 @@ static void carry(struct websocket_connection *connection)
 void websocket_connection_turn(struct websocket_connection *connection)
 {
     hold(connection);
+    websocket_read_straight(connection);
     if (connection->has_input && connection->wsi)
         give_input(connection);
     if (connection->gate_close != WEBSOCKET_CLOSE_NONE)
@@ -406,7 +329,7 @@ void websocket_connection_sweep(struct websocket_connection *connection, uint64_
             ask(connection);
     } else if (silent_ms >= idle_ms - ping_ms) {
         if (connection->paused && !unsent) {
-            sign_of_life(connection); /* it is us who do not listen */
+            websocket_connection_heard(connection); /* it is us who do not listen */
             return;
         }
         counter_add(connection->front->counters, unsent ? COUNTER_SLOW_READERS : COUNTER_TIMEOUT_IDLE, 1);
@@ -480,7 +403,7 @@ static int begin_pumping(struct websocket_connection *connection, const struct u
                                                   .inner_fd = fd,
                                                   .first_from_outer = early,
                                                   .swallow_head = upgrade->answered,
-                                                  .filter = pass_gate,
+                                                  .filter = websocket_read_filter,
                                                   .ended = pump_ended,
                                                   .context = connection},
                           &connection->pump);

@@ -37,6 +37,7 @@ static void on_prepare(uv_prepare_t *prepare)
         link_remove(link);
         websocket_connection_turn(CONTAINER_OF(link, struct websocket_connection, touched));
     }
+    front->straight = 0;
 }
 
 /* ---- silence ---- */

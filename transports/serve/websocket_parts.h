@@ -37,6 +37,8 @@ struct websocket_front {
     size_t connections;
     struct websocket_connection *adopting; /* while libwebsockets gets its end */
     bool draining, freed;
+    size_t straight;                 /* bytes in `came` */
+    char came[WEBSOCKET_READ_BYTES]; /* what goes straight to the exchanges at the end of this turn */
     char scratch[LWS_PRE + WEBSOCKET_READ_BYTES];
 };
 
@@ -58,8 +60,11 @@ struct websocket_connection {
     struct pump *pump;       /* the same */
     int inner_fd;            /* libwebsockets' */
     struct websocket_gate gate;
-    struct text message; /* the beginning of one that comes in parts */
-    size_t charged;      /* of it, to limits.memory */
+    char *straight;       /* frames of whole messages, in front->came */
+    size_t straight_left; /* bytes of them */
+    uint64_t messages;    /* taken, of those that the gate has counted */
+    struct text message;  /* the beginning of one that comes in parts */
+    size_t charged;       /* of it, to limits.memory */
     struct websocket_waiting *first, *last;
     size_t waiting; /* bytes of them */
     size_t writing; /* of the message that libwebsockets had last */
@@ -96,9 +101,20 @@ void websocket_connection_close(struct websocket_connection *connection, enum we
 void websocket_connection_cut(struct websocket_connection *connection);
 /* May have to close, now that the front drains. */
 void websocket_connection_settle(struct websocket_connection *connection);
+/* Something came from the peer, or it has taken what it was sent. */
+void websocket_connection_heard(struct websocket_connection *connection);
 /* It has been silent: sees whether anybody is there. */
 void websocket_connection_sweep(struct websocket_connection *connection, uint64_t now_ms);
 int websocket_connection_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
+
+/* websocket_read.c */
+/* The pump_filter of a connection. */
+size_t websocket_read_filter(void *context, char *bytes, size_t size, struct pump_order *order);
+/* Takes what the filter has kept of this turn. */
+void websocket_read_straight(struct websocket_connection *connection);
+/* Takes what libwebsockets has of a message. */
+void websocket_read_part(struct websocket_connection *connection, struct span part);
+void websocket_read_done(struct websocket_connection *connection);
 
 /* websocket_write.c */
 MUST_USE int websocket_write(struct duplex *duplex, struct span message);

@@ -130,12 +130,22 @@ static int read_header(const struct websocket_gate *gate, struct span bytes, str
 
 /* ---- control frames ---- */
 
-static void unmask(const char *frame, const struct frame *header, char *out)
+/* The mask is in front of the payload; `out` may be in front of that, or its place. */
+static void unmask(const char *payload, size_t size, char *out)
 {
-    const char *payload = frame + header->header;
-    const char *mask = payload - MASK_BYTES;
-    for (size_t i = 0; i < header->length; i++)
-        out[i] = (char)(payload[i] ^ mask[i % MASK_BYTES]);
+    char masks[2 * MASK_BYTES];
+    uint64_t mask, word;
+    size_t i = 0;
+    memcpy(masks, payload - MASK_BYTES, MASK_BYTES);
+    memcpy(masks + MASK_BYTES, masks, MASK_BYTES);
+    memcpy(&mask, masks, sizeof(mask));
+    for (; size - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, payload + i, sizeof(word));
+        word ^= mask;
+        memcpy(out + i, &word, sizeof(word));
+    }
+    for (; i < size; i++)
+        out[i] = (char)(payload[i] ^ masks[i % MASK_BYTES]);
 }
 
 /* RFC 6455, 7.4: what an endpoint may send. 1004 to 1006 and 1015 never travel; the rest below 3000 is unassigned. */
@@ -170,12 +180,12 @@ static int judge_control(const char *frame, const struct frame *header, struct w
         verdict->ponged = true;
         return 0;
     case PING:
-        unmask(frame, header, verdict->ping);
+        unmask(frame + header->header, header->length, verdict->ping);
         verdict->ping_size = (uint8_t)header->length;
         verdict->pinged = true;
         return 0;
     default:
-        unmask(frame, header, body);
+        unmask(frame + header->header, header->length, body);
         return judge_close((struct span){body, (size_t)header->length}, verdict);
     }
 }
@@ -187,6 +197,7 @@ static void begin_payload(struct websocket_gate *gate, const struct frame *frame
     gate->message = (frame->opcode == CONTINUATION ? gate->message : 0) + frame->length;
     gate->in_message = !frame->fin;
     gate->left = frame->length;
+    gate->messages += frame->fin;
 }
 
 /* Where the bytes are read and written; out <= in. */
@@ -258,6 +269,26 @@ size_t websocket_gate_pass(struct websocket_gate *gate, char *bytes, size_t size
     if (result == REFUSED)
         gate->closed = true;
     return cursor.out;
+}
+
+/* ---- what has passed ---- */
+
+struct span websocket_gate_join(char *frames, size_t *ret_size)
+{
+    struct websocket_verdict good;
+    struct frame frame = {.fin = false};
+    size_t in = 0, out = 0;
+    while (!frame.fin) {
+        const uint8_t *at = (const uint8_t *)frames + in;
+        frame.fin = at[0] & FIN;
+        (void)read_length(&frame, at[1] & LENGTH, at + 2, sizeof(frame.length), &good);
+        in += frame.header;
+        unmask(frames + in, (size_t)frame.length, frames + out);
+        in += (size_t)frame.length;
+        out += (size_t)frame.length;
+    }
+    *ret_size = in;
+    return (struct span){frames, out};
 }
 
 /* ---- text and close frames ---- */

@@ -32,6 +32,7 @@ struct websocket_gate {
     uint64_t max_message; /* bytes of one message, all its fragments together */
     uint64_t message;     /* of the one under way, announced so far */
     uint64_t left;        /* of the payload of the frame under way */
+    uint64_t messages;    /* so many have passed, the last one at least up to its last frame's header */
     bool in_message;      /* fragments of a message have come, its last has not */
     bool closed;          /* a close frame has come, or a verdict was given: the rest is dropped */
     uint8_t held;
@@ -53,6 +54,15 @@ struct websocket_verdict {
    how many go on to the library, at most size + WEBSOCKET_GATE_ROOM. After a verdict with a close code nothing passes
    any more. *verdict is set from scratch. */
 size_t websocket_gate_pass(struct websocket_gate *gate, char *bytes, size_t size, struct websocket_verdict *verdict);
+
+/* Whether what has passed by now ends with the end of a message. */
+static inline bool websocket_gate_between(const struct websocket_gate *gate)
+{
+    return !gate->in_message && gate->left == 0;
+}
+/* The first message of what has passed, whole from the beginning of its first frame to the end of its last: unmasked
+   and put together in place. *ret_size is how long its frames were. */
+struct span websocket_gate_join(char *frames, size_t *ret_size);
 
 /* Whether the whole span is UTF-8: text messages have to be (RFC 6455, 8.1). */
 bool websocket_is_utf8(struct span text);

@@ -43,11 +43,12 @@ static void pass(struct websocket_gate *gate, const uint8_t *data, size_t size, 
     }
 }
 
-/* The bytes that passed, read by a reader of its own: masked text frames in order, within the cap. */
-static void check_passed(const struct run *run)
+/* The bytes that passed, read by a reader of its own: masked text frames in order, within the cap. How many messages.
+ */
+static uint64_t check_passed(const struct run *run)
 {
     bool in_message = false;
-    uint64_t message = 0;
+    uint64_t message = 0, messages = 0;
     for (size_t at = 0; at < run->size;) {
         const uint8_t *frame = (const uint8_t *)run->out + at;
         check(run->size - at >= 6);
@@ -64,7 +65,20 @@ static void check_passed(const struct run *run)
         check(message <= MAX_MESSAGE);
         in_message = !(frame[0] & 0x80);
         at += MIN((uint64_t)(run->size - at), header + length);
+        messages += !in_message;
     }
+    return messages;
+}
+
+/* As many whole messages as were counted, and nothing else. */
+static void check_messages(struct run *run, uint64_t messages)
+{
+    size_t at = 0, size;
+    for (; messages > 0; messages--, at += size) {
+        struct span message = websocket_gate_join(run->out + at, &size);
+        check(size <= run->size - at && message.size <= MIN(size, (size_t)MAX_MESSAGE) && message.at == run->out + at);
+    }
+    check(at == run->size);
 }
 
 static void check_gate(const uint8_t *data, size_t size)
@@ -78,7 +92,10 @@ static void check_gate(const uint8_t *data, size_t size)
     check(one.close == many.close && one.peer_closed == many.peer_closed);
     check(one.size == many.size && memcmp(one.out, many.out, one.size) == 0);
     check(one.ping_size == many.ping_size && memcmp(one.ping, many.ping, one.ping_size) == 0);
-    check_passed(&one);
+    check(check_passed(&one) == whole.messages && whole.messages == cut.messages);
+    check(websocket_gate_between(&whole) == websocket_gate_between(&cut));
+    if (websocket_gate_between(&whole))
+        check_messages(&one, whole.messages);
 }
 
 static void check_head(struct span input)

@@ -183,6 +183,82 @@ static void test_nothing_passes_after_the_end(void **state)
     assert_false(run.pinged);
 }
 
+static void test_messages_of_what_has_passed(void **state)
+{
+    static const struct {
+        struct span frames;
+        struct span messages[2];
+        const char *comment;
+    } passed[] = {
+        {BYTES("\x81\x80" MASK), {BYTES("")}, "empty"},
+        {BYTES("\x81\x83" MASK "``c"), {BYTES("ab`")}, "shorter than a mask"},
+        {BYTES("\x81\x8b" MASK "bbbbbbbbbbb"), {BYTES("c`afc`afc`a")}, "longer than a word"},
+        {BYTES("\x81\x81" MASK "`\x81\x81" MASK "c"), {BYTES("a"), BYTES("b")}, "two messages"},
+        {BYTES("\x01\x81" MASK "`\x00\x80" MASK "\x80\x82" MASK "c`\x81\x81" MASK "b"),
+         {BYTES("abb"), BYTES("c")},
+         "in three frames, and one in one"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(passed); i++) {
+        struct websocket_gate gate = {.max_message = MAX_MESSAGE};
+        struct run run = {.size = 0};
+        char *at = run.out;
+        print_message("%s\n", passed[i].comment);
+        pass(&gate, passed[i].frames, &run);
+        for (size_t k = 0; at < run.out + run.size; k++) {
+            size_t size = 0;
+            struct span message = websocket_gate_join(at, &size);
+            assert_true(span_equal(message, passed[i].messages[k]));
+            assert_int_equal(k < gate.messages, true);
+            at += size;
+        }
+        assert_ptr_equal(at, run.out + passed[i].frames.size);
+    }
+}
+
+static void test_a_long_message(void **state)
+{
+    enum { SIZE = 70000 };
+    static char frame[14 + SIZE];
+    size_t size = 0;
+    (void)state;
+    memcpy(frame, "\x81\xff\x00\x00\x00\x00\x00\x01\x11\x70" MASK, 14);
+    for (size_t i = 0; i < SIZE; i++)
+        frame[14 + i] = (char)((char)i ^ MASK[i % 4]);
+    struct span message = websocket_gate_join(frame, &size);
+    assert_int_equal(size, sizeof(frame));
+    assert_int_equal(message.size, SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        assert_int_equal(message.at[i], (char)i);
+}
+
+static void test_between_messages(void **state)
+{
+    static const struct {
+        struct span input;
+        bool between;
+        uint64_t messages;
+        const char *comment;
+    } cuts[] = {
+        {BYTES(""), true, 0, "nothing"},
+        {BYTES("\x81"), true, 0, "half a header: it has not passed"},
+        {BYTES("\x81\x81" MASK), false, 1, "a header"},
+        {BYTES("\x81\x81" MASK "a"), true, 1, "a message"},
+        {BYTES("\x81\x81" MASK "a\x89\x80" MASK "\x81\x81"), true, 1, "and a ping, and half a header"},
+        {BYTES("\x01\x81" MASK "a"), false, 0, "its first frame"},
+        {BYTES("\x01\x81" MASK "a\x80\x80" MASK), true, 1, "both its frames"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cuts); i++) {
+        struct websocket_gate gate = {.max_message = MAX_MESSAGE};
+        struct run run = {.size = 0};
+        print_message("%s\n", cuts[i].comment);
+        pass(&gate, cuts[i].input, &run);
+        assert_int_equal(websocket_gate_between(&gate), cuts[i].between);
+        assert_int_equal(gate.messages, cuts[i].messages);
+    }
+}
+
 static void test_utf8(void **state)
 {
     static const struct {
@@ -230,6 +306,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_nothing_passes_after_the_end),
+        cmocka_unit_test(test_messages_of_what_has_passed),
+        cmocka_unit_test(test_a_long_message),
+        cmocka_unit_test(test_between_messages),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_close_frames),
     };

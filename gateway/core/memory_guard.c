@@ -19,6 +19,10 @@ enum {
     LULL_LOOKS = 15,       /* in a row, that are a lull */
     REST = 100,            /* a trim takes at most one part in so many of the time */
     GROUP_TENTHS = 9,
+    KEPT_PARTS = 64, /* of the limit: one may lie free at the end of each heap, and there may be a heap per thread */
+    KEPT_LEAST = 512 * KIB,
+    KEPT_MOST = 8 * MIB,
+    BLOCKS_PER_KEPT = 4, /* what is a quarter of that and more comes from the kernel and goes back to it */
 };
 static const uint64_t FALLBACK = 16ull * 1024 * MIB, SECOND_NS = 1000000000, MILLION = 1000000;
 
@@ -42,9 +46,19 @@ static uint64_t limit_of(const struct settings *settings)
     return MIN(group == UINT64_MAX ? FALLBACK : group / 10 * GROUP_TENTHS, FALLBACK);
 }
 
+/* Left to itself the allocator raises both bounds to what it has seen freed: one message of 14 MiB, and for ever after
+   so much stays resident at the end of each thread's heap, where malloc_trim() does not reach. */
+static void bound_heaps(uint64_t limit)
+{
+    int kept = (int)MAX(KEPT_LEAST, MIN(limit / KEPT_PARTS, KEPT_MOST));
+    mallopt(M_TRIM_THRESHOLD, kept);
+    mallopt(M_MMAP_THRESHOLD, kept / BLOCKS_PER_KEPT);
+}
+
 void memory_guard_apply(struct gateway *gateway, const struct settings *settings)
 {
     uint64_t limit = limit_of(settings), high = settings->limits.memory_high;
+    bound_heaps(limit);
     memory_set_limits(&gateway->memory, limit, high == 0 ? limit : limit / MILLION * high);
     quota_set_limit(&gateway->quotas, QUOTA_MEMORY, limit);
 }

@@ -28,6 +28,11 @@ def at_rest():
         return resident(weir)
 
 
+def shadowed(weir):
+    """Whether the thread sanitizer keeps a shadow of all that was ever touched: what is resident says nothing then."""
+    return "libtsan" in Path(f"/proc/{weir.process.pid}/maps").read_text()
+
+
 def large(size=BODY):
     return call("echo", {"message": "x" * size})
 
@@ -68,8 +73,8 @@ class Memory(unittest.TestCase):
             stop.set()
             for flood in floods:
                 flood.join(WAIT_SECONDS)
-            # And what an instrumented build keeps of its own while it is busy; ./dev stress judges the one that is shipped.
-            self.assertLess(most, limit * 1.1 + 64 * MIB, [flood.seen for flood in floods])
+            if not shadowed(weir):
+                self.assertLess(most, limit * 1.1, [flood.seen for flood in floods])
             self.assertGreater(metrics(weir)['weir_refusals_total{reason="memory"}'], 0)
             seen = {status for flood in floods for status in flood.seen}
             self.assertLessEqual(seen, {200, 503, "cut"})
@@ -111,20 +116,20 @@ class Memory(unittest.TestCase):
         with WeirProcess(LISTEN + ADMIN + f"limits: {{memory: {limit}}}\n", QUIET) as weir:
             with WebSocket(weir.port) as socket:
                 answer = socket.call("tools/call", {"name": "echo", "arguments": {"message": "x" * 8 * MIB}})
-                self.assertIn(answer["error"]["code"], (413, 503))  # by what is resident at the moment it may never fit
+                self.assertEqual(answer["error"]["code"], 413 if 5 * 8 * MIB > limit else 503)  # sanitizers are large at rest
                 self.assertIn("limits.memory", answer["error"]["message"])
                 self.assertIn("result", socket.call("tools/list"))
             half = "y" * 14 * MIB  # of a message that does not end
-            with WebSocket(weir.port) as first:
+            with WebSocket(weir.port) as first, WebSocket(weir.port) as second:
                 start(first, half)
                 wait_for(lambda: used(weir, "memory") > limit - 12 * MIB, "the first half")
                 with self.assertRaises((Closed, ConnectionError)) as refused:
-                    second = WebSocket(weir.port)
                     start(second, half)
                     second.receive()
                 if isinstance(refused.exception, Closed):
                     self.assertEqual(refused.exception.code, 1013)
-                second.drop()
+            if shadowed(weir):
+                return
             wait_for(lambda: used(weir, "memory") < limit - 12 * MIB, "what was charged to go")
             self.assertGreater(metrics(weir)['weir_refusals_total{reason="memory"}'], 0)
 

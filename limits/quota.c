@@ -56,10 +56,19 @@ void quota_note(struct quotas *quotas, enum quota_name name, uint64_t amount)
 
 void quota_set_used(struct quotas *quotas, enum quota_name name, uint64_t used, uint64_t refused)
 {
-    struct quota *quota = &quotas->row[name];
-    atomic_store_explicit(&quota->used, used, memory_order_relaxed);
-    atomic_store_explicit(&quota->refused, refused, memory_order_relaxed);
-    note_highest(quota, used);
+    atomic_store_explicit(&quotas->row[name].refused, refused, memory_order_relaxed);
+    quota_measure(quotas, name, used);
+}
+
+void quota_measure(struct quotas *quotas, enum quota_name name, uint64_t used)
+{
+    atomic_store_explicit(&quotas->row[name].used, used, memory_order_relaxed);
+    note_highest(&quotas->row[name], used);
+}
+
+void quota_note_refused(struct quotas *quotas, enum quota_name name)
+{
+    atomic_fetch_add_explicit(&quotas->row[name].refused, 1, memory_order_relaxed);
 }
 
 void quota_note_evicted(struct quotas *quotas, enum quota_name name)

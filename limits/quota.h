@@ -36,6 +36,9 @@ void quota_set_limit(struct quotas *quotas, enum quota_name name, uint64_t limit
 void quota_note(struct quotas *quotas, enum quota_name name, uint64_t amount);
 /* For what is measured and not taken: as it stands now. */
 void quota_set_used(struct quotas *quotas, enum quota_name name, uint64_t used, uint64_t refused);
+/* The same, where each refusal is noted. */
+void quota_measure(struct quotas *quotas, enum quota_name name, uint64_t used);
+void quota_note_refused(struct quotas *quotas, enum quota_name name);
 /* For things that make room for newer ones instead of refusing those: one did, and it was a loss. */
 void quota_note_evicted(struct quotas *quotas, enum quota_name name);
 uint64_t quota_used(struct quotas *quotas, enum quota_name name);

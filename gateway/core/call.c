@@ -287,6 +287,14 @@ static void settle_error(struct call *call, const struct answer *answer)
         exchange_reply_handler_error(part(call), answer->code, answer->message, answer->data);
 }
 
+static void settle_refusal(struct call *call, const struct answer *answer)
+{
+    if (call->task)
+        task_fail(call->task, answer->code, answer->message, (struct span){0});
+    else
+        exchange_reply_error_full(part(call), answer->error, answer->message, (struct span){0});
+}
+
 static void settle_missing(struct call *call, const struct answer *answer)
 {
     CLEANUP(text_done) struct text data = TEXT(1024);
@@ -303,6 +311,8 @@ static void trace_answer(struct call *call, const struct answer *answer)
         return;
     if (answer->kind == ANSWER_ERROR || answer->kind == ANSWER_MISSING_CAPABILITY)
         outcome = OUTCOME_ERROR;
+    else if (answer->kind == ANSWER_REFUSED)
+        outcome = error_row(answer->error)->status[call->exchange->era] == 503 ? OUTCOME_REFUSED : OUTCOME_ERROR;
     else if (answer->kind == ANSWER_RESULT && call->request.kind == CALL_TOOL &&
              json_to_bool(json_find(answer->json, "isError"), &is_error) == 0 && is_error)
         outcome = OUTCOME_TOOL_ERROR;
@@ -324,6 +334,8 @@ void call_settle(struct call *call, const struct answer *answer)
             settle_result(call, answer);
         else if (answer->kind == ANSWER_ERROR)
             settle_error(call, answer);
+        else if (answer->kind == ANSWER_REFUSED)
+            settle_refusal(call, answer);
         else
             settle_missing(call, answer);
         end(call);
@@ -506,6 +518,11 @@ void *call_provider_data(const struct call *call)
 bool call_cancelled(const struct call *call)
 {
     return atomic_load_explicit(&call->cancelled, memory_order_acquire);
+}
+
+bool call_overdue(const struct call *call, uint64_t waited_ns)
+{
+    return !atomic_load(&call->is_task) && waited_ns / 1000000 >= call_settings(call)->limits.request_timeout_ms;
 }
 
 struct exchange *call_exchange(struct call *call)

@@ -147,6 +147,14 @@ int call_error(struct call *call, int code, struct span message, struct span dat
     return answer_call(call, &(struct answer){.kind = ANSWER_ERROR, .code = code, .message = message, .data = data});
 }
 
+int call_refuse(struct call *call, enum error_name error, struct span message)
+{
+    return answer_call(call, &(struct answer){.kind = ANSWER_REFUSED,
+                                              .error = error,
+                                              .code = error_row(error)->code[call->exchange->era],
+                                              .message = message});
+}
+
 int call_missing_capability(struct call *call, unsigned capabilities)
 {
     return answer_call(call, &(struct answer){.kind = ANSWER_MISSING_CAPABILITY, .capabilities = capabilities});

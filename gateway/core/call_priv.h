@@ -4,15 +4,16 @@
 #include "gateway/core/call.h"
 #include "gateway/core/trace.h"
 
-enum answer_kind { ANSWER_RESULT, ANSWER_ERROR, ANSWER_MISSING_CAPABILITY, ANSWER_NEED_INPUT };
+enum answer_kind { ANSWER_RESULT, ANSWER_ERROR, ANSWER_REFUSED, ANSWER_MISSING_CAPABILITY, ANSWER_NEED_INPUT };
 
 /* How a round ended. Spans are borrowed when it is settled at once, else they point into `owned`. */
 struct answer {
     enum answer_kind kind;
     struct span json;    /* result, or the requests of need_input */
-    struct span message; /* error */
+    struct span message; /* error, refusal */
     struct span data;    /* error; state of need_input */
     int code;
+    enum error_name error; /* refusal */
     unsigned capabilities;
     char *owned;
 };

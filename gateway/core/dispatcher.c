@@ -2,6 +2,7 @@
    function of its method. Runs on the exchange's reactor; owns nothing. */
 #include "gateway/core/memory_guard.h"
 #include "gateway/core/methods.h"
+#include "gateway/core/overload.h"
 #include "gateway/core/rates.h"
 #include "gateway/core/session.h"
 #include "gateway/core/stream.h"
@@ -75,7 +76,7 @@ static void dispatch_request(struct exchange *exchange)
         exchange_reply_error(exchange, ERROR_DRAINING, NULL);
         return;
     }
-    if (rates_refuse_request(exchange) || memory_guard_refuse(exchange))
+    if (rates_refuse_request(exchange) || overload_refuse(exchange) || memory_guard_refuse(exchange))
         return;
     if (quota_take(&gateway->quotas, QUOTA_IN_FLIGHT, 1) != 0) {
         exchange_refuse(exchange, QUOTA_IN_FLIGHT, COUNTER_REFUSED_IN_FLIGHT);

@@ -12,6 +12,7 @@
 #include "gateway/core/guard.h"
 #include "gateway/core/inbox.h"
 #include "gateway/core/memory_guard.h"
+#include "gateway/core/overload.h"
 #include "gateway/core/seal.h"
 #include "gateway/core/session.h"
 #include "gateway/core/subscriptions.h"
@@ -32,6 +33,7 @@ void gateway_apply_limits(struct gateway *gateway, const struct settings *settin
     quota_set_limit(quotas, QUOTA_SUBSCRIPTIONS, settings->limits.max_subscriptions);
     quota_set_limit(quotas, QUOTA_WORKERS, settings->limits.workers);
     quota_set_limit(quotas, QUOTA_PROCESSES, settings->limits.max_processes);
+    overload_apply(gateway, settings);
     memory_guard_apply(gateway, settings);
 }
 
@@ -44,6 +46,7 @@ static void keep_house(uv_timer_t *timer)
     session_table_sweep(gateway, snapshot->settings->limits.session_idle_ms);
     task_table_sweep(gateway);
     audit_tick(gateway->audit);
+    overload_look(gateway);
 }
 
 static int start_housekeeping(struct gateway *gateway)
@@ -82,7 +85,9 @@ static int make_reactors(struct gateway *gateway, unsigned count)
             return r;
         reactor_set_snapshot(gateway->reactor[gateway->reactors], snapshot_ref(gateway->snapshot));
     }
-    int r = start_housekeeping(gateway);
+    int r = overload_new(gateway);
+    if (r == 0)
+        r = start_housekeeping(gateway);
     return r == 0 ? memory_guard_new(gateway) : r;
 }
 
@@ -166,6 +171,7 @@ void gateway_free(struct gateway *gateway)
     for (unsigned i = 0; i < gateway->reactors; i++)
         reactor_free(gateway->reactor[i]);
     free(gateway->reactor);
+    overload_free(gateway);
     inbox_table_free(gateway->inboxes);
     seal_free(gateway->seal);
     free_limits(gateway);

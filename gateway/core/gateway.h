@@ -15,6 +15,7 @@ struct trace_sink;
 struct rate_table;
 struct count_table;
 struct memory_guard;
+struct overload;
 struct audit;
 
 enum gateway_phase {
@@ -32,6 +33,7 @@ struct gateway {
     struct quotas quotas;
     struct memory memory;
     struct memory_guard *memory_guard;
+    struct overload *overload;
     struct session_table *sessions;
     struct task_table *tasks;
     struct inbox_table *inboxes;

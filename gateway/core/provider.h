@@ -5,6 +5,7 @@
 #include "gateway/core/catalogue.h"
 #include "gateway/core/reactor.h"
 #include "gateway/mcp/capabilities.h"
+#include "gateway/mcp/errors.h"
 #include "gateway/mcp/trace_context.h"
 
 struct call;
@@ -14,7 +15,7 @@ enum call_kind { CALL_TOOL, CALL_RESOURCE, CALL_PROMPT, CALL_COMPLETE };
 struct provider_ops {
     const char *name; /* "builtin", "module", "command": for logs and metrics */
     /* Begins one round of a call, on the call's reactor; must not block. Exactly one of call_result, call_result_text,
-       call_error, call_need_input or call_missing_capability follows, now or later, from any thread. */
+       call_error, call_refuse, call_need_input or call_missing_capability follows, now or later, from any thread. */
     void (*start)(struct provider *provider, struct call *call);
     /* Told once per round, on the reactor, when the caller gave up or time is over (call_cancelled() is true from then
        on); the answer is still owed, and then discarded. May be NULL. */
@@ -55,6 +56,8 @@ struct reactor *call_reactor(const struct call *call);
 void call_set_provider_data(struct call *call, void *data);
 void *call_provider_data(const struct call *call);
 bool call_cancelled(const struct call *call);
+/* A round that has waited so long is past its time limit, whether or not the reactor has found the time to say so. */
+bool call_overdue(const struct call *call, uint64_t waited_ns);
 /* The W3C trace context that the round belongs to, for what the handler calls: its round is the parent there. The state
    is absent if there is none. False: it belongs to no trace. While a round runs. */
 MUST_USE bool call_trace(const struct call *call, struct trace_context *ret_context, struct span *ret_state);
@@ -67,6 +70,8 @@ MUST_USE int call_result_trusted(struct call *call, char *json, size_t size);
 MUST_USE int call_result_text(struct call *call, struct span text, bool is_error);
 /* `data` is JSON or absent. */
 MUST_USE int call_error(struct call *call, int code, struct span message, struct span data);
+/* The handler is not run, or not to its end: one of our own errors, with the status that it has for any request. */
+MUST_USE int call_refuse(struct call *call, enum error_name error, struct span message);
 /* The client lacks what the call needs: -32021 with data.requiredCapabilities in the modern era. */
 MUST_USE int call_missing_capability(struct call *call, unsigned capabilities);
 /* `requests`: JSON object, key → {method, params}. */

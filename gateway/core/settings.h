@@ -120,6 +120,7 @@ struct settings {
         uint64_t session_idle_ms;
         uint64_t max_streams;
         uint64_t max_in_flight;
+        uint64_t queue_delay_ms; /* that work may wait before it is begun; 0: however long */
         uint64_t max_tasks;
         uint64_t task_ttl_ms;
         uint64_t max_subscriptions;

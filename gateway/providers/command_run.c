@@ -129,7 +129,7 @@ static void answered(struct call *call, const char *name, int r)
 static void answer_error(struct command_run *run, enum error_name error, struct span message)
 {
     struct call *call = take_call(run);
-    answered(call, run->name, call_error(call, error_row(error)->code[ERA_MODERN], message, (struct span){0}));
+    answered(call, run->name, call_refuse(call, error, message));
 }
 
 static void answer_no_memory(struct command_run *run)
@@ -571,7 +571,7 @@ static struct command_run *run_new(const struct command_run_plan *plan, struct c
 
 static void refuse(struct call *call, const char *name, enum error_name error, struct span message)
 {
-    answered(call_ref(call), name, call_error(call, error_row(error)->code[ERA_MODERN], message, (struct span){0}));
+    answered(call_ref(call), name, call_refuse(call, error, message));
 }
 
 static void refuse_process(struct call *call, const char *name)

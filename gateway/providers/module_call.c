@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "gateway/base/log.h"
+#include "gateway/core/overload.h"
 #include "gateway/mcp/errors.h"
 #include "gateway/mcp/json.h"
 #include "gateway/providers/module_priv.h"
@@ -31,6 +32,7 @@ struct weir_call {
     void *cancel_user;
 
     uv_work_t work;
+    uint64_t queued_ns; /* for a worker */
     struct reactor_post post;
 };
 
@@ -104,7 +106,7 @@ static void give_up(struct weir_call *round, enum error_name error, struct span 
 {
     if (!answer_begin(round))
         return;
-    int r = call_error(round->call, error_row(error)->code[ERA_MODERN], message, (struct span){0});
+    int r = call_refuse(round->call, error, message);
     if (r < 0)
         log_error("module_answer_lost", LOG_TEXT("module", round->module->path), LOG_NUMBER("error", -r));
     round_unref(round);
@@ -156,8 +158,11 @@ static void work_run(uv_work_t *work)
 {
     struct weir_call *round = CONTAINER_OF(work, struct weir_call, work);
     struct gateway *gateway = gateway_of(round);
+    uint64_t waited_ns = overload_leave_worker(gateway, round->queued_ns);
     if (call_cancelled(round->call))
         give_up(round, ERROR_CANCELLED, SPAN("Cancelled before a worker was free"));
+    else if (call_overdue(round->call, waited_ns))
+        give_up(round, ERROR_TIMED_OUT, SPAN("No worker was free within limits.request_timeout"));
     else
         run_handler(round);
     quota_give(&gateway->quotas, QUOTA_WORKERS, 1);
@@ -169,24 +174,33 @@ static void work_done(uv_work_t *work, int status)
     round_unref(CONTAINER_OF(work, struct weir_call, work));
 }
 
-static void refuse_worker(struct weir_call *round)
+/* True: no worker may be had, and the round has been answered. */
+static bool refuse_worker(struct weir_call *round, struct gateway *gateway)
 {
     CLEANUP(text_done) struct text message = TEXT(ROUND_MAX_MESSAGE_BYTES);
-    counter_add(reactor_counters(call_reactor(round->call)), COUNTER_REFUSED_WORKER, 1);
-    text_addf(&message, "All worker threads are busy: try again later, or raise %s", quota_option(QUOTA_WORKERS));
+    if (overload_refuses_worker(gateway)) {
+        overload_add_message(&message);
+    } else if (quota_take(&gateway->quotas, QUOTA_WORKERS, 1) != 0) {
+        counter_add(reactor_counters(call_reactor(round->call)), COUNTER_REFUSED_WORKER, 1);
+        text_addf(&message, "All worker threads are busy: try again later, or raise %s", quota_option(QUOTA_WORKERS));
+    } else {
+        return false;
+    }
     give_up(round, ERROR_OVER_CAPACITY, text_span(&message));
+    return true;
 }
 
 static void start_worker(struct weir_call *round)
 {
     struct gateway *gateway = gateway_of(round);
-    if (quota_take(&gateway->quotas, QUOTA_WORKERS, 1) != 0) {
-        refuse_worker(round);
+    if (refuse_worker(round, gateway)) {
         round_unref(round);
         return;
     }
+    round->queued_ns = overload_enter_worker(gateway);
     if (uv_queue_work(reactor_loop(call_reactor(round->call)), &round->work, work_run, work_done) == 0)
         return;
+    (void)overload_leave_worker(gateway, round->queued_ns);
     quota_give(&gateway->quotas, QUOTA_WORKERS, 1);
     give_up(round, ERROR_HANDLER, SPAN("No worker thread could be started"));
     round_unref(round);
@@ -200,8 +214,7 @@ static void start_inline(struct weir_call *round)
 
 static void fail_without_round(struct call *call)
 {
-    int r = call_error(call, error_row(ERROR_HANDLER)->code[ERA_MODERN], SPAN("The gateway is out of memory"),
-                       (struct span){0});
+    int r = call_refuse(call, ERROR_HANDLER, SPAN("The gateway is out of memory"));
     if (r < 0)
         log_error("module_answer_lost", LOG_NUMBER("error", -r));
 }

@@ -2,7 +2,11 @@
  * later. */
 #include "tests/unit/gateway/providers/served.h" /* reactor_start(): several threads */
 
+#include "gateway/base/clock.h"
 #include "gateway/providers/module.h"
+
+enum { POOL = 4 }; /* threads of libuv's, see main() */
+static const uint64_t START_NS = 1000000000000, MS = 1000000;
 
 /* ---- refusals ---- */
 
@@ -199,6 +203,74 @@ static void test_workers_are_bounded(void **state)
     }
 }
 
+/* All threads of the pool are taken, as they are when there is too little CPU for them. */
+static void take_pool(struct fixture_state *fixture, struct asked *blocked[POOL])
+{
+    quota_set_limit(&fixture->served.gateway->quotas, QUOTA_WORKERS, 100);
+    for (unsigned i = 0; i < POOL; i++) {
+        blocked[i] = ask_tool(&fixture->served, "block", "{}");
+        assert_next(&fixture->journal, "blocked");
+    }
+}
+
+static void assert_answer(struct asked *asked, int status, const char *part)
+{
+    await(&asked->answered);
+    assert_int_equal(asked->status, status);
+    sem_post(&asked->answered);
+    char *body = answer_of(asked);
+    assert_contains(body, part);
+    free(body);
+}
+
+static void let_through(struct fixture_state *fixture, struct asked *blocked[POOL])
+{
+    assert_tool(&fixture->served, "open", "{}", "open");
+    for (unsigned i = 0; i < POOL; i++)
+        assert_answer(blocked[i], 200, "\"text\":\"through\"");
+}
+
+static void test_jobs_that_wait_for_a_worker(void **state)
+{
+    struct fixture_state *fixture = *state;
+    struct served *served = &fixture->served;
+    struct asked *blocked[POOL], *waiting[2];
+    clock_fake(START_NS, START_NS / 1000000);
+    served->settings.limits.queue_delay_ms = 100;
+    gateway_apply_limits(served->gateway, &served->settings);
+    take_pool(fixture, blocked);
+    for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++)
+        waiting[i] = ask_tool(served, "tell_worker", "{}");
+    assert_tool(served, "tell", "{}", "name=tell"); /* so both have been handed over */
+    clock_fake_advance(200 * MS);
+    let_through(fixture, blocked);
+    for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++)
+        assert_answer(waiting[i], 200, "name=tell_worker");
+    clock_fake_advance(100 * MS);
+    assert_answer(ask_tool(served, "tell_worker", "{}"), 503, "limits.queue_delay");
+    assert_tool(served, "tell", "{}", "name=tell"); /* what needs no worker goes on */
+    assert_int_equal(served->gateway->quotas.row[QUOTA_QUEUE_DELAY].refused, 1);
+    clock_fake_advance(1000 * MS);
+    assert_answer(ask_tool(served, "tell_worker", "{}"), 200, "name=tell_worker");
+    clock_fake_end();
+}
+
+/* Nobody waits for it any more: it is not run. */
+static void test_job_past_its_time(void **state)
+{
+    struct fixture_state *fixture = *state;
+    struct served *served = &fixture->served;
+    struct asked *blocked[POOL], *late;
+    clock_fake(START_NS, START_NS / 1000000);
+    take_pool(fixture, blocked);
+    late = ask_tool(served, "block", "{}");
+    assert_tool(served, "tell", "{}", "name=tell");
+    clock_fake_advance(served->settings.limits.request_timeout_ms * MS);
+    let_through(fixture, blocked);
+    assert_answer(late, 504, "No worker was free");
+    clock_fake_end();
+}
+
 static void test_client_leaves_a_worker(void **state)
 {
     struct fixture_state *fixture = *state;
@@ -273,10 +345,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_templates_and_completion, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rounds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_workers_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_jobs_that_wait_for_a_worker, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_job_past_its_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_leaves_a_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_leaves_a_held_call, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changes_of_the_catalogue, setup, teardown),
     };
+    setenv("UV_THREADPOOL_SIZE", "4", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

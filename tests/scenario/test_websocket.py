@@ -165,7 +165,7 @@ class InFlight(unittest.TestCase):
             ws.close()
 
     def test_a_message_behind_one_that_is_still_on_its_way(self):
-        """A part of a header that was held back makes a full read longer than libwebsockets reads at once."""
+        """libwebsockets takes several turns to hand on a large one."""
         with WeirProcess(LISTEN) as weir, WebSocket(weir.port) as ws:
             large = tool("echo", {"message": ""}, id="large")
             large = text(large.replace('"message": ""', f'"message": "{"x" * (65535 - len(large))}"'))

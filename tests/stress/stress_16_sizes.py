@@ -4,9 +4,10 @@ import gzip
 import socket
 import threading
 import time
+from pathlib import Path
 
-from stress import LINES, UPGRADE, http_call, run
-from websocket_client import TEXT, WebSocket, Closed, frame
+from stress import LINES, http_call, run, wait_for
+from websocket_client import TEXT, WebSocket, frame
 
 MIB = 1024 * 1024
 HEAD = (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
@@ -21,6 +22,28 @@ def send(sock, data):
     """The gateway may have had enough before the end."""
     with contextlib.suppress(ConnectionError):
         sock.sendall(data)
+
+
+def place(address):
+    """As the kernel writes it."""
+    host, port = address
+    return f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
+
+
+def unread(sock):
+    """Bytes that were sent and that the gateway has not read: megabytes fit into the kernel."""
+    ours, its = place(sock.getsockname()), place(sock.getpeername())
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = {(row[1], row[2]): [int(size, 16) for size in row[4].split(":")] for row in rows}
+    return queues.get((ours, its), (0, 0))[0] + queues.get((its, ours), (0, 0))[1]
+
+
+def cross(sock, before, last):
+    """What crosses the limit is sent when the gateway has read all that came before, so that it crosses it then."""
+    send(sock, before)
+    with contextlib.suppress(OSError):  # it has closed already
+        wait_for(lambda: unread(sock) == 0, "the gateway to read")
+    send(sock, last)
 
 
 def answer_of(sock):
@@ -38,16 +61,14 @@ def announced(weir, limit):
 
 def chunked(weir, limit):
     sock = connect(weir.port)
-    send(sock, HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (limit + 1) + b" " * (limit - MIB // 2))
-    send(sock, b" " * (MIB // 2))
-    send(sock, b" ")
+    cross(sock, HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (limit + 1) + b" " * limit, b" ")
     return sock, answer_of(sock), b"HTTP/1.1 413"
 
 
 def many_chunks(weir, limit):
     sock = connect(weir.port)
-    send(sock, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b" " * 65536 + b"\r\n") * (limit // 65536))
-    send(sock, b"1\r\n \r\n")
+    chunks = (b"10000\r\n" + b" " * 65536 + b"\r\n") * (limit // 65536)
+    cross(sock, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks, b"1\r\n \r\n")
     return sock, answer_of(sock), b"HTTP/1.1 413"
 
 
@@ -61,22 +82,17 @@ def bomb(weir, limit):
 
 def line(weir, limit):
     sock = connect(weir.ports[1])
-    send(sock, b" " * (limit + 1))
-    send(sock, b"\n")
+    cross(sock, b" " * limit, b" \n")
     return sock, answer_of(sock), b'{"jsonrpc":"'
 
 
 def websocket(weir, limit, whole):
     ws = WebSocket(weir.port, seconds=60)
-    part = b" " * (limit // 16)
-    with contextlib.suppress(ConnectionError):
-        if whole:
-            ws.send(frame(TEXT, b"", length=limit + 1, form=64))
-        else:
-            ws.send(frame(TEXT, b"{", fin=False))
-            for _ in range(15):
-                ws.send(frame(0, part, fin=False))
-            ws.send(frame(0, part[:-1], fin=False) + frame(0, b" ", fin=False))
+    if whole:
+        send(ws.socket, frame(TEXT, b"", length=limit + 1, form=64))
+    else:
+        part = frame(0, b" " * (limit // 16), fin=False)
+        cross(ws.socket, frame(TEXT, b"", fin=False) + part * 16, frame(0, b" ", fin=False))
     begun = time.monotonic()
     code = ws.expect_close()
     return ws.socket, (b"%d" % (code or 0), (time.monotonic() - begun) * 1000), b"1009"

@@ -9,8 +9,9 @@
 #include "transports/wire/websocket_head.h"
 
 enum {
-    WEBSOCKET_RX_BYTES = 1024,        /* libwebsockets' buffer of one connection */
-    WEBSOCKET_READ_BYTES = 64 * 1024, /* what it reads at once, and writes; one buffer per reactor */
+    WEBSOCKET_RX_BYTES = 16 * 1024,   /* what libwebsockets reads at once, into a buffer of the connection: resident
+                                         only where messages come in pieces */
+    WEBSOCKET_READ_BYTES = 64 * 1024, /* what is written at once, and taken in a turn; one buffer each per reactor */
     WEBSOCKET_SWEEP_MS = 250,
     WEBSOCKET_LIBRARY_HANDLES = 4,
 };

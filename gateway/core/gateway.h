@@ -12,6 +12,7 @@ struct task_table;
 struct inbox_table;
 struct seal;
 struct trace_sink;
+struct command_keeper;
 struct rate_table;
 struct count_table;
 struct memory_guard;
@@ -45,6 +46,7 @@ struct gateway {
     struct count_table *networks;   /* their connections */
     struct audit *audit;            /* off until main opens it */
     struct trace_sink *trace_sink;  /* set before the reactors run; NULL: nobody wants spans */
+    struct command_keeper *keeper;  /* set like that; NULL: what commands start may outlive a gateway that is killed */
     uint64_t started_wall_ms;
     /* The newest snapshot; reactors follow within one turn of their loops. */
     pthread_mutex_t publish_lock;

@@ -45,6 +45,18 @@ static void stop_nothing(struct server *server UNUSED)
 {
 }
 
+/* ---- keeper: before there is anything to copy, in memory and in secrets ---- */
+
+static int start_keeper(struct server *server)
+{
+    return command_keeper_start(&server->keeper);
+}
+
+static void stop_keeper(struct server *server)
+{
+    command_keeper_stop(server->keeper);
+}
+
 /* ---- settings ---- */
 
 static int start_settings(struct server *server)
@@ -122,6 +134,7 @@ static int start_gateway(struct server *server)
         text_add(&problem, providers_problem(change));
     }
     if (result == 0) {
+        server->gateway->keeper = server->keeper;
         providers_commit(change, server->gateway);
         return 0;
     }
@@ -358,11 +371,11 @@ static void stop_service(struct server *server)
 /* ---- the whole ---- */
 
 static const struct phase phases[] = {
-    {"process", start_process, stop_nothing},       {"settings", start_settings, stop_settings},
-    {"providers", start_providers, stop_providers}, {"gateway", start_gateway, stop_gateway},
-    {"audit", start_audit, stop_nothing},           {"traces", start_traces, stop_traces},
-    {"reactors", start_reactors, stop_reactors},    {"fronts", start_fronts, stop_fronts},
-    {"service", start_service, stop_service},
+    {"process", start_process, stop_nothing},    {"keeper", start_keeper, stop_keeper},
+    {"settings", start_settings, stop_settings}, {"providers", start_providers, stop_providers},
+    {"gateway", start_gateway, stop_gateway},    {"audit", start_audit, stop_nothing},
+    {"traces", start_traces, stop_traces},       {"reactors", start_reactors, stop_reactors},
+    {"fronts", start_fronts, stop_fronts},       {"service", start_service, stop_service},
 };
 
 static void say_failure(const struct server *server, const struct phase *phase, int result)

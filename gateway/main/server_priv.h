@@ -5,10 +5,12 @@
 #include "gateway/main/server.h"
 #include "gateway/ops/pages.h"
 #include "gateway/ops/traces.h"
+#include "gateway/providers/command_keeper.h"
 #include "gateway/providers/providers.h"
 
 struct server {
     const struct server_arguments *arguments;
+    struct command_keeper *keeper;
     struct settings_holder *settings; /* those it runs with */
     struct providers *providers;
     struct gateway *gateway;

@@ -532,6 +532,7 @@ static int launch(struct command_run *run, const struct command_run_plan *plan)
         .directory = plan->directory,
         .input = plan->json_stdin,
         .max_memory = plan->max_memory,
+        .keeper = gateway_of(run)->keeper,
     };
     int r = command_process_start(&program, &run->process);
     if (r < 0)

@@ -3,6 +3,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import signal
 import threading
 import time
 import unittest
@@ -47,17 +48,6 @@ def wait_for(condition, what):
         assert time.monotonic() < end, f"waited too long for {what}"
         time.sleep(0.02)
     return found
-
-
-def children(weir):
-    return [p for p in os.listdir("/proc") if p.isdigit() and parent(p) == weir.process.pid]
-
-
-def parent(pid):
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    except FileNotFoundError:
-        return 0
 
 
 class Results(unittest.TestCase):
@@ -110,7 +100,7 @@ class Ends(unittest.TestCase):
             connection, pids = self.start_family(weir)
             connection.close()
             wait_for(lambda: not any(map(alive, pids)), "the end of the group")
-            wait_for(lambda: children(weir) == [], "the program to be reaped")
+            wait_for(lambda: weir.programs() == [], "the program to be reaped")
 
     def test_gateway_stops(self):
         weir = WeirProcess(COMMANDS + "limits: {drain_timeout: 100ms}\n")
@@ -118,6 +108,38 @@ class Ends(unittest.TestCase):
         weir.stop()
         connection.close()
         self.assertFalse(any(map(alive, pids)))
+
+    def test_gateway_is_killed(self):
+        """By a signal that it cannot see: nothing that it started is left, not even who saw to that."""
+        weir = WeirProcess(COMMANDS)
+        keeper = weir.keeper()
+        connection, pids = self.start_family(weir)
+        weir.kill()
+        connection.close()
+        wait_for(lambda: not any(map(alive, pids)), "the end of the group")
+        wait_for(lambda: not alive(keeper), "the end of the keeper")
+
+    def test_gateway_is_killed_with_its_keeper(self):
+        """Then the kernel ends the programs themselves, but not what they have started."""
+        weir = WeirProcess(COMMANDS)
+        connection, pids = self.start_family(weir)
+        os.kill(weir.keeper(), signal.SIGKILL)
+        weir.kill()
+        connection.close()
+        wait_for(lambda: not alive(pids[0]), "the end of the program")
+        os.kill(int(pids[1]), signal.SIGKILL)
+
+    def test_keeper_is_deaf(self):
+        """What ends the gateway in order is none of the keeper's business, nor is it ever a reason to log."""
+        with WeirProcess(COMMANDS) as weir:
+            keeper = weir.keeper()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                os.kill(keeper, number)
+            self.assertEqual(call_text(weir, "show", {"text": "x"}), "[x][plain][{}]")
+            self.assertTrue(alive(keeper))
+            self.assertEqual(os.getsid(keeper), keeper)
+            self.assertEqual({os.readlink(f"/proc/{keeper}/fd/{fd}") for fd in range(3)}, {"/dev/null"})
+        self.assertFalse(alive(keeper))
 
 
 class Bounds(unittest.TestCase):
@@ -129,7 +151,7 @@ class Bounds(unittest.TestCase):
             def watch():
                 nonlocal most
                 while not stop.is_set():
-                    most = max(most, len(children(weir)))
+                    most = max(most, len(weir.programs()))
 
             watcher = threading.Thread(target=watch)
             watcher.start()
@@ -146,7 +168,7 @@ class Bounds(unittest.TestCase):
             self.assertEqual({error["code"] for error in refused}, {503})
             self.assertIn("limits.max_processes", refused[0]["message"])
             self.assertLessEqual(most, 3)
-            self.assertEqual(children(weir), [])
+            self.assertEqual(weir.programs(), [])
 
     def test_descriptors_return(self):
         with WeirProcess(COMMANDS) as weir:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_CONFIG = "listen: [{address: '127.0.0.1:0'}]\n"
+KEEPER = "command-keeper"
 START_SECONDS = 60
 STOP_SECONDS = 60
 URL = re.compile(r"(?:https?|tcp|tls)://(.*):(\d+)(/.*)?$")
@@ -111,6 +112,26 @@ class WeirProcess:
         complaint = COMPLAINTS.search(self.output())
         assert not complaint, f"a sanitizer complained:\n{self.output()}"
         assert status == 0, f"exit status {status}:\n{self.output()}"
+
+    def _children(self):
+        """(pid, name) of each."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                pid, name, rest = re.match(r"(\d+) \((.*)\) (.*)", path.read_text(), re.DOTALL).groups()
+            except OSError:
+                continue
+            if int(rest.split()[1]) == self.process.pid:
+                found.append((int(pid), name))
+        return found
+
+    def programs(self):
+        """The ids of the programs that commands have started, and that are not reaped."""
+        return [pid for pid, name in self._children() if name != KEEPER]
+
+    def keeper(self):
+        """The id of the process that ends them if the gateway is killed."""
+        return next(pid for pid, name in self._children() if name == KEEPER)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

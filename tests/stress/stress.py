@@ -153,16 +153,6 @@ class Gateway(WeirProcess):
         times = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
-    def children(self):
-        """(pid, state) of all its descendants that are still its own."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                fields = path.read_text().rsplit(")", 1)[1].split()
-                if int(fields[1]) == self.pid:
-                    found.append((int(path.parent.name), fields[0]))
-        return found
-
     def reload(self, config):
         """The event that answers SIGHUP."""
         seen = len(self.logs("reloaded")) + len(self.logs("reload_refused"))
@@ -338,7 +328,7 @@ class Stress:
             descriptors, used = weir.descriptors(), weir.used()
         self.check(not used, f"still in use at the end: {used}")
         self.check(descriptors <= weir.descriptors_before, f"descriptors: {weir.descriptors_before} before, {descriptors} after")
-        strays = weir.children()
+        strays = weir.programs()
         self.check(not strays, f"programs left: {strays}")
 
 

@@ -1,4 +1,4 @@
-"""Programs of command handlers, started as fast as possible: never more than may run, none left when the gateway ends."""
+"""Programs of command handlers, started as fast as possible: never more than may run, none left when the gateway ends or is killed."""
 import os
 import signal
 import threading
@@ -27,19 +27,19 @@ def alive(pid):
 
 
 class Watcher:
-    """The most children at once, and the most of them that were dead and not yet collected."""
+    """The most programs at once, dead ones that are not yet collected among them."""
 
     def __init__(self, weir):
         self.weir, self.most, self.stop = weir, 0, threading.Event()
         self.thread = threading.Thread(target=self.watch)
 
     def watch(self):
-        tasks = Path(f"/proc/{self.weir.pid}/task")
+        tasks, keeper = Path(f"/proc/{self.weir.pid}/task"), str(self.weir.keeper())
         while not self.stop.is_set():
             found = 0
             for task in tasks.iterdir():
                 try:
-                    found += len((task / "children").read_text().split())
+                    found += len(set((task / "children").read_text().split()) - {keeper})
                 except OSError:
                     pass
             self.most = max(self.most, found)
@@ -91,12 +91,12 @@ def main(stress):
         stress.check(found["statuses"].get("503", 0) > 0, "nothing was refused: too little load")
         stress.check(found["failed_tools"] == 0, f"{found['failed_tools']} programs failed")
         stress.check(watcher.most <= MOST, f"{watcher.most} programs at once")
-        wait_for(lambda: not weir.children(), "every program to be collected")
+        wait_for(lambda: not weir.programs(), "every program to be collected")
         stress.right(stress.calls(weir, http_call("quick", {}), connections=4, count=20), "afterwards")
         stress.figure(most=watcher.most, served=found["results"], refused=found["statuses"].get("503", 0))
-    for how in (signal.SIGTERM,):
+    for how in (signal.SIGTERM, signal.SIGKILL):
         ends_with_them(stress, how)
-    return (f"{count:,} programs from 200 clients, {MOST} allowed; the gateway ended with {2 * FAMILIES} running",
+    return (f"{count:,} programs from 200 clients, {MOST} allowed; the gateway ended and killed with {2 * FAMILIES} running",
             f"never more than {watcher.most}, {found['statuses'].get('503', 0):,} refused, none left")
 
 

@@ -14,7 +14,7 @@ commands: [{name: burn, run: [sh, -c, 'while :; do :; done'], timeout: LASTSs}]
 def burned(weir):
     """Processor seconds of the programs that run now."""
     total = 0.0
-    for pid, _ in weir.children():
+    for pid in weir.programs():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
@@ -30,9 +30,9 @@ def main(stress):
         control = stress.calls(weir, connections=4, rate=200, seconds=2)
         with stress.beside(weir) as beside:
             load = stress.start("calls", http_call("burn", {}), port=weir.port, connections=burners, count=burners, seconds=60)
-            wait_for(lambda: len(weir.children()) == burners, "the burners")
+            wait_for(lambda: len(weir.programs()) == burners, "the burners")
             most, begun = 0.0, time.monotonic()
-            while time.monotonic() - begun < seconds and weir.children():
+            while time.monotonic() - begun < seconds and weir.programs():
                 most = max(most, burned(weir))
                 time.sleep(0.1)
             lasted = time.monotonic() - begun

@@ -50,7 +50,7 @@ def main(stress):
         stress.right(found)
         stress.check(set(found["statuses"]) <= {"200", "-32603", "503"}, f"answers: {found['statuses']}")
         stress.judge_beside(beside, stress.calls(weir, count=200), "while handlers died", 250)
-        wait_for(lambda: not weir.children(), "every program to be collected")
+        wait_for(lambda: not weir.programs(), "every program to be collected")
         stress.check("fine" in told(weir, "good"), "a good handler does not work any more")
         stress.figure(failed=found["failed_tools"], answered=found["answered"])
     return f"{count:,} calls of {len(names)} handlers, {len(TOLD) + 1} of which die, hang, flap or babble", "each said why; the others did not notice"

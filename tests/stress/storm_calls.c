@@ -11,7 +11,14 @@
 
 #include "tests/stress/storm.h"
 
-enum { MAX_CALLERS = 20000, MAX_STATUSES = 32, EVENTS = 512, TICK_MS = 10, MAX_SAMPLES = 4000000 };
+enum {
+    MAX_CALLERS = 20000,
+    MAX_STATUSES = 32,
+    EVENTS = 512,
+    TICK_MS = 10,
+    MAX_SAMPLES = 4000000,
+    PIECE_BYTES = 64 * 1024
+};
 #define FIRST_NUMBER UINT64_C(1000000000)
 #define FIRST_ID     UINT64_C(5000000000)
 
@@ -145,22 +152,22 @@ static void watch(struct caller *caller, uint32_t events)
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, caller->fd, &event);
 }
 
-/* As much as the socket takes. A connection that is closed meanwhile may still have an answer for us: it is read. */
+/* A piece, so that the answers to others are looked at (and their times taken) between two of them. A connection that
+ * is closed meanwhile may still have an answer for us: it is read. */
 static void write_more(struct caller *caller)
 {
     const struct template *template = caller->template;
-    while (caller->sent < template->size) {
+    size_t end = MIN(template->size, caller->sent + PIECE_BYTES);
+    while (caller->sent < end) {
         bool in_head = caller->sent < template->head_size;
         const char *from = in_head ? caller->head + caller->sent : template->bytes + caller->sent;
-        size_t size = (in_head ? template->head_size : template->size) - caller->sent;
+        size_t size = MIN(end, in_head ? template->head_size : template->size) - caller->sent;
         ssize_t put = send(caller->fd, from, size, MSG_NOSIGNAL);
-        if (put < 0 && errno == EAGAIN) {
-            watch(caller, EPOLLIN | EPOLLOUT);
-            return;
-        }
+        if (put < 0 && errno == EAGAIN)
+            break;
         caller->sent = put < 0 ? template->size : caller->sent + (size_t)put;
     }
-    watch(caller, EPOLLIN);
+    watch(caller, caller->sent < template->size ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void start_call(struct caller *caller)

@@ -8,8 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from balancers import Balancer, free_port
+from balancers import Balancer
 from certificates import Authority
+from free_port import free_port
 from weir_process import ROOT, WeirProcess, binary
 
 DOCKER = ROOT / "docker"

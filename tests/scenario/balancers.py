@@ -8,14 +8,10 @@ import time
 import unittest
 from pathlib import Path
 
+from free_port import free_port
+
 START_SECONDS = 30
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Balancer:

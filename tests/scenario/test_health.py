@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from balancers import free_port
+from free_port import free_port
 from certificates import Authority
 from test_cli import run
 from test_http_front import Client, call, wait_for

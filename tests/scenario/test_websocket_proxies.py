@@ -10,6 +10,7 @@ import unittest
 import urllib.request
 from pathlib import Path
 
+from free_port import free_port
 from test_http_front import ADMIN, LISTEN, metrics, used, wait_for
 from websocket_client import PING, PONG, Refused, WebSocket, frame, request, text
 from weir_process import WeirProcess
@@ -49,12 +50,6 @@ backend weir
     http-reuse always
     server one 127.0.0.1:{weir} pool-max-conn 1 maxconn 200
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Proxy:

@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "gateway/base/clock.h"
-#include "gateway/main/client_events.h"
 #include "gateway/mcp/errors.h"
 #include "gateway/mcp/json_tree.h"
+#include "transports/wire/sse_reader.h"
 
 enum { MAX_DEPTH = 512, RETRY_MS = 1000, SHOWN_BYTES = 120, REPLY_BYTES = 1024 };
 
@@ -17,7 +17,7 @@ struct receiver {
     struct client_wire *wire;
     int64_t id;
     struct text body; /* of an answer that is no stream */
-    struct client_events events;
+    struct sse_reader events;
     struct json_object *message;
     struct text *problem;
     int result; /* why reading ended, when not for the response */
@@ -159,7 +159,7 @@ static int receive(void *context, const struct client_http_answer *answer, struc
 {
     struct receiver *receiver = context;
     if (is_type(answer, "text/event-stream")) {
-        receiver->result = client_events_feed(&receiver->events, bytes);
+        receiver->result = sse_reader_feed(&receiver->events, bytes);
     } else {
         text_add(&receiver->body, bytes);
         receiver->result = receiver->body.error;
@@ -248,13 +248,13 @@ int client_wire_send(struct client_wire *wire, struct span message, int64_t id, 
     struct receiver receiver = {.wire = wire, .id = id, .body = TEXT(CLIENT_WIRE_MAX_ANSWER_BYTES), .problem = problem};
     struct client_http_answer answer = {0};
     int result = add_post_fields(wire, fields);
-    client_events_init(&receiver.events, CLIENT_WIRE_MAX_ANSWER_BYTES, take_event, &receiver);
+    sse_reader_init(&receiver.events, CLIENT_WIRE_MAX_ANSWER_BYTES, take_event, &receiver);
     if (result == 0)
         result =
             transfer(&receiver, &(struct client_http_request){"POST", message, *fields, receive, &receiver}, &answer);
     if (result == 0 && id != 0)
         result = follow(&receiver, &answer);
-    client_events_done(&receiver.events);
+    sse_reader_done(&receiver.events);
     text_done(&receiver.body);
     if (result != 0)
         json_object_put(receiver.message);

@@ -132,7 +132,7 @@ static void on_daemon_readable(uv_poll_t *poll, int status UNUSED, int events UN
     daemon->wanted = true;
 }
 
-static void on_log(void *front UNUSED, const char *format, va_list arguments)
+PRINTF(2, 0) static void on_log(void *front UNUSED, const char *format, va_list arguments)
 {
     char message[LOG_MESSAGE_BYTES];
     if (!log_enabled(LOG_DEBUG))

@@ -391,7 +391,6 @@ static void test_introspection(void **state UNUSED)
 
 static void test_many_wait(void **state UNUSED)
 {
-    CLEANUP(text_done) struct text token = TEXT(TOKENS_MAX_BYTES);
     struct told told[] = {TOLD, TOLD, TOLD};
     struct identity *identity = NULL;
     const char *why = NULL;

@@ -1,9 +1,10 @@
 /* Fuzz target of transports/wire: heads, targets, hosts and events from arbitrary bytes. Beyond not crashing, it checks
-   what must hold: a field is part of the input, an event never ends inside its data, a peek never takes its decision
-   back. */
+   what must hold: a field is part of the input, an event never ends inside its data and is read as it was written, what
+   is read does not depend on the pieces in which it comes, a peek never takes its decision back. */
 #include "transports/wire/host.h"
 #include "transports/wire/http_head.h"
 #include "transports/wire/sse.h"
+#include "transports/wire/sse_reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -64,6 +65,54 @@ static void check_peek(struct span input)
     }
 }
 
+static int keep(void *context, struct span data)
+{
+    text_add(context, data);
+    text_add_char(context, '\0');
+    return 0;
+}
+
+/* The data of all events in it. */
+static void read_events(struct span bytes, size_t piece, struct text *out)
+{
+    struct sse_reader reader;
+    sse_reader_init(&reader, SIZE_MAX, keep, out);
+    while (bytes.size > 0) {
+        size_t size = MIN(piece, bytes.size);
+        check(sse_reader_feed(&reader, (struct span){bytes.at, size}) == 0);
+        bytes = (struct span){bytes.at + size, bytes.size - size};
+    }
+    check(reader.id.size <= SSE_MAX_ID_BYTES && reader.retry_ms <= SSE_MAX_RETRY_MS);
+    sse_reader_done(&reader);
+}
+
+static void check_read(struct span input)
+{
+    struct text whole = TEXT(SIZE_MAX), pieces = TEXT(SIZE_MAX);
+    read_events(input, SIZE_MAX, &whole);
+    read_events(input, 1 + input.size / 3, &pieces);
+    check(span_equal(text_span(&whole), text_span(&pieces)));
+    text_done(&whole);
+    text_done(&pieces);
+}
+
+/* As data with line feeds for all line ends. */
+static void check_read_back(struct span data, struct span event)
+{
+    struct text found = TEXT(SIZE_MAX), meant = TEXT(SIZE_MAX);
+    read_events(event, SIZE_MAX, &found);
+    for (size_t i = 0; i < data.size; i++) {
+        bool ends = data.at[i] == '\r';
+        text_add_char(&meant, ends ? '\n' : data.at[i]);
+        i += ends && i + 1 < data.size && data.at[i + 1] == '\n';
+    }
+    if (meant.size > 0)
+        text_add_char(&meant, '\0');
+    check(span_equal(text_span(&found), text_span(&meant)));
+    text_done(&found);
+    text_done(&meant);
+}
+
 static void check_event(struct span input)
 {
     struct text out = TEXT(SIZE_MAX);
@@ -72,6 +121,7 @@ static void check_event(struct span input)
     for (size_t i = 1; i + 1 < out.size; i++)
         check(out.at[i] != '\n' || out.at[i - 1] != '\n');
     check(memchr(out.at, '\r', out.size) == NULL);
+    check_read_back(input, text_span(&out));
     text_done(&out);
 }
 
@@ -84,5 +134,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_host(input);
     check_peek(input);
     check_event(input);
+    check_read(input);
     return 0;
 }

@@ -3,9 +3,9 @@
 #pragma once
 #include "gateway/base/text.h"
 
-enum { CLIENT_EVENTS_MAX_ID_BYTES = 1024, CLIENT_EVENTS_MAX_RETRY_MS = 10000 };
+enum { SSE_MAX_ID_BYTES = 1024, SSE_MAX_RETRY_MS = 10000 };
 
-struct client_events {
+struct sse_reader {
     struct text line;
     struct text data;
     struct text id;    /* the last event id that came */
@@ -19,8 +19,8 @@ struct client_events {
 
 /* No line and no event's data may be longer than max_bytes. `take` gets the data of each message event that has any;
    not 0 from it ends the reading. */
-void client_events_init(struct client_events *events, size_t max_bytes, int (*take)(void *context, struct span data),
-                        void *context);
-void client_events_done(struct client_events *events);
+void sse_reader_init(struct sse_reader *reader, size_t max_bytes, int (*take)(void *context, struct span data),
+                     void *context);
+void sse_reader_done(struct sse_reader *reader);
 /* 0, what `take` returned, -EMSGSIZE (longer than allowed) or -ENOMEM. */
-MUST_USE int client_events_feed(struct client_events *events, struct span bytes);
+MUST_USE int sse_reader_feed(struct sse_reader *reader, struct span bytes);

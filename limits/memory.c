@@ -2,11 +2,10 @@
    have been touched. Any thread; owns nothing. */
 #include "limits/memory.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
-#include "gateway/base/span.h"
+#include "gateway/base/kernel_file.h"
 
 enum {
     STATM_BYTES = 128,
@@ -21,11 +20,7 @@ static uint64_t read_resident(void)
 {
     char bytes[STATM_BYTES];
     uint64_t pages = 0;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
-    if (fd >= 0)
-        close(fd);
-    struct span rest = {bytes, size > 0 ? (size_t)size : 0};
+    struct span rest = kernel_file_read("/proc/self/statm", bytes, sizeof(bytes));
     (void)span_cut(&rest, ' ');
     if (span_to_uint64(span_cut(&rest, ' '), &pages) < 0)
         return 0;

@@ -1,25 +1,14 @@
 /* The control group's limit: the group's path from /proc/self/cgroup, then its files and those of its parents. In a
    container the path may lead outside of what is mounted there; then the root's own file is the limit. Any thread; owns
    nothing. */
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "gateway/base/span.h"
+#include "gateway/base/kernel_file.h"
 #include "limits/memory.h"
 
 enum { GROUPS_BYTES = 8192, NUMBER_BYTES = 64 };
 static const uint64_t NO_LIMIT = UINT64_C(1) << 60; /* version 1 says so by a number near 2^63 */
-
-static struct span read_file(const char *path, char *room, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, room, size);
-    if (fd >= 0)
-        close(fd);
-    return (struct span){room, got > 0 ? (size_t)got : 0};
-}
 
 static uint64_t read_limit(const char *root, const char *mount, struct span group, const char *file)
 {
@@ -28,7 +17,7 @@ static uint64_t read_limit(const char *root, const char *mount, struct span grou
     int size = snprintf(path, sizeof(path), "%s%s%.*s/%s", root, mount, SPAN_PRINT(group), file);
     if (size < 0 || (size_t)size >= sizeof(path))
         return UINT64_MAX;
-    struct span text = read_file(path, bytes, sizeof(bytes));
+    struct span text = kernel_file_read(path, bytes, sizeof(bytes));
     if (span_to_uint64(span_cut(&text, '\n'), &limit) < 0 || limit >= NO_LIMIT)
         return UINT64_MAX;
     return limit;
@@ -75,7 +64,7 @@ uint64_t memory_group_limit(const char *groups, const char *root)
 {
     char bytes[GROUPS_BYTES];
     uint64_t least = UINT64_MAX;
-    struct span rest = read_file(groups, bytes, sizeof(bytes));
+    struct span rest = kernel_file_read(groups, bytes, sizeof(bytes));
     while (rest.size > 0) {
         uint64_t limit = limit_of_line(span_cut(&rest, '\n'), root);
         least = MIN(least, limit);

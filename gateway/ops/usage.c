@@ -7,19 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/base/span.h"
+#include "gateway/base/kernel_file.h"
 
 enum { STATUS_BYTES = 8192 };
-
-static size_t read_file(const char *path, char *out, size_t room)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t size = read(fd, out, room);
-    close(fd);
-    return size > 0 ? (size_t)size : 0;
-}
 
 /* "VmRSS:	    9092 kB": the number of the line that begins with `key` (proc_pid_status(5)). */
 static uint64_t status_number(struct span status, struct span key)
@@ -57,7 +47,7 @@ static double cpu_seconds(void)
 void usage_read(struct usage *ret_usage)
 {
     char bytes[STATUS_BYTES];
-    struct span status = {bytes, read_file("/proc/self/status", bytes, sizeof(bytes))};
+    struct span status = kernel_file_read("/proc/self/status", bytes, sizeof(bytes));
     struct rlimit descriptors = {0};
     (void)getrlimit(RLIMIT_NOFILE, &descriptors);
     *ret_usage = (struct usage){

@@ -1,11 +1,10 @@
 /* Accounts of the kernel (proc_pid_stat(5)) and a bucket of nanoseconds. Owns nothing. */
 #include "gateway/providers/command_cpu.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/base/span.h"
+#include "gateway/base/kernel_file.h"
 
 enum {
     PATH_BYTES = 64,
@@ -20,22 +19,13 @@ enum {
 };
 static const uint64_t SECOND_NS = 1000000000, MS_NS = 1000000;
 
-static struct span read_file(const char *path, char *room, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, room, size);
-    if (fd >= 0)
-        close(fd);
-    return (struct span){room, got > 0 ? (size_t)got : 0};
-}
-
 /* The name may hold blanks and brackets: what follows begins behind its last bracket, with the state. */
 static uint64_t read_ticks(pid_t process)
 {
     char path[PATH_BYTES], bytes[STAT_BYTES];
     uint64_t sum = 0, ticks;
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)process);
-    struct span rest = read_file(path, bytes, sizeof(bytes));
+    struct span rest = kernel_file_read(path, bytes, sizeof(bytes));
     const char *bracket = rest.size > 0 ? memrchr(rest.at, ')', rest.size) : NULL;
     if (!bracket)
         return 0;
@@ -55,7 +45,7 @@ static uint64_t walk(pid_t process, unsigned depth, unsigned *processes)
     if (depth == MAX_DEPTH)
         return sum;
     (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)process, (int)process);
-    struct span rest = read_file(path, bytes, sizeof(bytes));
+    struct span rest = kernel_file_read(path, bytes, sizeof(bytes));
     while (rest.size > 0 && *processes < MAX_PROCESSES) {
         if (span_to_uint64(span_cut(&rest, ' '), &child) < 0)
             continue;

@@ -276,3 +276,29 @@ void option_release(const struct option_table *table, void *record)
         if (table->row[i].type->release)
             table->row[i].type->release(&table->row[i], record);
 }
+
+/* ---- numbers ---- */
+
+static const struct number_unit {
+    const struct option_type *type;
+    double per_unit; /* of a field, in what is said outside */
+} number_units[] = {
+    {&option_type_COUNT, 1},
+    {&option_type_SIZE, 1},
+    {&option_type_DURATION, 1e3},
+    {&option_type_FRACTION, 1e6},
+};
+
+void options_each_limit(const struct settings *settings, void (*each)(void *out, const char *option, double value),
+                        void *out)
+{
+    const struct option_table *top = options_top();
+    for (size_t i = 0; i < top->rows; i++) {
+        const struct option *row = &top->row[i];
+        if (!span_starts(span_of(row->path), SPAN("limits.")))
+            continue;
+        for (size_t unit = 0; unit < ARRAY_SIZE(number_units); unit++)
+            if (row->type == number_units[unit].type)
+                each(out, row->path, (double)option_number(row, settings) / number_units[unit].per_unit);
+    }
+}

@@ -73,6 +73,10 @@ void option_show(const struct option *option, const void *record, struct text *o
 bool option_equal(const struct option *option, const void *record, const void *other);
 /* Sets all rows of a table to their defaults in a record of zeros. 0 or -ENOMEM. */
 MUST_USE int option_defaults(const struct option_table *table, void *record);
+/* Calls `each` for every number of the section `limits`, with what it is set to in the settings: bytes, seconds,
+   shares, or how many. */
+void options_each_limit(const struct settings *settings, void (*each)(void *out, const char *option, double value),
+                        void *out);
 /* Frees what the rows' fields hold, and the table's lists. */
 void option_release(const struct option_table *table, void *record);
 

@@ -43,7 +43,8 @@ static void keep_house(uv_timer_t *timer)
 {
     struct gateway *gateway = timer->data;
     struct snapshot *snapshot = reactor_snapshot(gateway->reactor[0]);
-    session_table_sweep(gateway, snapshot->settings->limits.session_idle_ms);
+    unsigned ended = session_table_sweep(gateway, snapshot->settings->limits.session_idle_ms);
+    counter_add(reactor_counters(gateway->reactor[0]), COUNTER_TIMEOUT_SESSION, ended);
     task_table_sweep(gateway);
     audit_tick(gateway->audit);
     overload_look(gateway);

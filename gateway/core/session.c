@@ -203,7 +203,7 @@ static bool idle(struct session *session, uint64_t now_ms, uint64_t idle_ms)
     return atomic_load(&session->busy) == 0 && now_ms > used_ms && now_ms - used_ms > idle_ms;
 }
 
-static void sweep_stripe(struct stripe *stripe, uint64_t idle_ms)
+static unsigned sweep_stripe(struct stripe *stripe, uint64_t idle_ms)
 {
     enum { AT_ONCE = 64 };
     struct session *found[AT_ONCE];
@@ -214,16 +214,19 @@ static void sweep_stripe(struct stripe *stripe, uint64_t idle_ms)
         if (idle(session, now_ms, idle_ms))
             found[count++] = session_ref(session);
     pthread_mutex_unlock(&stripe->lock);
-    while (count > 0) {
-        session_close(found[--count]);
-        session_unref(found[count]);
+    for (unsigned i = 0; i < count; i++) {
+        session_close(found[i]);
+        session_unref(found[i]);
     }
+    return count;
 }
 
-void session_table_sweep(struct gateway *gateway, uint64_t idle_ms)
+unsigned session_table_sweep(struct gateway *gateway, uint64_t idle_ms)
 {
+    unsigned ended = 0;
     for (unsigned i = 0; i < STRIPES; i++)
-        sweep_stripe(&gateway->sessions->stripe[i], idle_ms);
+        ended += sweep_stripe(&gateway->sessions->stripe[i], idle_ms);
+    return ended;
 }
 
 /* ---- what it knows ---- */

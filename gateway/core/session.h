@@ -31,8 +31,8 @@ void session_unref(struct session *session);
 /* Ends it: nobody finds it any more, its streams end, its calls are cancelled, its questions fail. Once; later calls do
  * nothing. */
 void session_close(struct session *session);
-/* Closes what has been idle for longer than idle_ms. */
-void session_table_sweep(struct gateway *gateway, uint64_t idle_ms);
+/* Closes what has been idle for longer than idle_ms. Returns how many. */
+unsigned session_table_sweep(struct gateway *gateway, uint64_t idle_ms);
 
 const char *session_id(const struct session *session);
 /* Eight digits that stay the same and from which nobody learns the id, which is a secret: for logs. */

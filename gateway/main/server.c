@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/config/options.h"
 #include "gateway/core/audit.h"
 #include "gateway/core/drain.h"
 #include "gateway/main/certificates.h"
@@ -226,7 +227,8 @@ static int start_fronts(struct server *server)
     server->sources = (struct sources){.gateway = server->gateway,
                                        .traces = server->traces,
                                        .certificates = each_certificate,
-                                       .certificates_context = server};
+                                       .certificates_context = server,
+                                       .limits = options_each_limit};
     int result = pages_fill(&server->sources, server->pages);
     if (result < 0)
         return result;

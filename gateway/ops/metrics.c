@@ -123,6 +123,22 @@ static void add_limits(struct text *out, struct gateway *gateway)
     }
 }
 
+static void add_setting(void *out, const char *option, double value)
+{
+    text_addf(out, "weir_setting{option=\"%s\"} %.17g\n", option, value);
+}
+
+/* Sizes and times are not used up: what they are set to says how far what is counted above can go. */
+static void add_settings(struct text *out, const struct sources *sources)
+{
+    if (!sources->limits)
+        return;
+    struct snapshot *snapshot = gateway_snapshot(sources->gateway);
+    add_head(out, "weir_setting", "gauge", "What limits are set to, by option: bytes, seconds, shares, or how many");
+    sources->limits(snapshot->settings, add_setting, out);
+    snapshot_unref(snapshot);
+}
+
 /* The patterns are made of what labels may hold as it is (check_tool_pattern()). */
 static void add_tool_limits(struct text *out, struct gateway *gateway)
 {
@@ -233,6 +249,7 @@ int metrics_render(void *context, struct text *body, int *ret_status)
     add_durations(body, &totals);
     add_events(body, &totals);
     add_limits(body, gateway);
+    add_settings(body, sources);
     add_tool_limits(body, gateway);
     add_catalogue(body, gateway);
     metrics_items_add(body, gateway);

@@ -13,6 +13,10 @@ struct sources {
        seconds since 1970. Any thread. NULL: none does. */
     void (*certificates)(void *context, void (*each)(void *out, const char *address, int64_t expires_s), void *out);
     void *certificates_context;
+    /* Calls `each` for every limit that is a number, with what the settings say: bytes, seconds, shares, or how many.
+       Any thread. NULL: unknown. */
+    void (*limits)(const struct settings *settings, void (*each)(void *out, const char *option, double value),
+                   void *out);
     char policy[SOURCES_POLICY_BYTES]; /* of the status page; pages_fill() */
 };
 

@@ -281,6 +281,7 @@ static void end_group(struct command_run *run)
 static void time_is_over(uv_timer_t *timer)
 {
     struct command_run *run = CONTAINER_OF(timer, struct command_run, timer);
+    counter_add(reactor_counters(run->reactor), COUNTER_TIMEOUT_COMMAND, 1);
     answer_failuref(run, "%s: timed out after %llu ms", run->name, (unsigned long long)run->timeout_ms);
     end_group(run);
 }
@@ -367,11 +368,12 @@ static int read_stream(struct command_run *run, enum watched which, unsigned rea
 /* In state RUNNING, or when the process is gone and had not been answered for. */
 static void answer_overflow(struct command_run *run)
 {
-    if (run->output.error == -ENOMEM)
+    if (run->output.error == -ENOMEM) {
         answer_no_memory(run);
-    else
-        answer_failuref(run, "%s: more than max_output (%zu bytes) on standard output", run->name,
-                        run->output.max_bytes);
+        return;
+    }
+    counter_add(reactor_counters(run->reactor), COUNTER_COMMAND_OUTPUT, 1);
+    answer_failuref(run, "%s: more than max_output (%zu bytes) on standard output", run->name, run->output.max_bytes);
 }
 
 static void readable(struct command_run *run, enum watched which, int status)

@@ -5,7 +5,7 @@ import threading
 import unittest
 
 from legacy import Reply, Session
-from test_http_front import ADMIN, LISTEN, used, wait_for
+from test_http_front import ADMIN, LISTEN, metrics, used, wait_for
 from weir_process import WeirProcess, binary
 
 PROBE = f"modules: [{{path: '{binary().rpartition('/')[0]}/fixtures/probe.so'}}]\n"
@@ -137,6 +137,7 @@ class Ends(unittest.TestCase):
                 return used(weir, "sessions") == 2
 
             wait_for(only_two_left, "the idle session to end")
+            self.assertEqual(metrics(weir)['weir_timeouts_total{stage="session"}'], 1)
             for session, status in ((busy, 200), (listening, 200), (idle, 404)):
                 with session.request("ping") as reply:
                     self.assertEqual(reply.status, status)

@@ -132,9 +132,25 @@ static void on_daemon_readable(uv_poll_t *poll, int status UNUSED, int events UN
     daemon->wanted = true;
 }
 
-PRINTF(2, 0) static void on_log(void *front UNUSED, const char *format, va_list arguments)
+/* What the library refuses by itself it only says in its log. */
+static const char REFUSAL_FORMAT[] = "HTTP response code is %u";
+
+static void count_refusal(struct http_front *front, unsigned status)
+{
+    bool head = status == 413 || status == 414 || status == 431; /* all of them: the memory for heads is used up */
+    if (status != 500)
+        counter_add(front->counters, head ? COUNTER_REFUSED_HEAD : COUNTER_REFUSED_HTTP, 1);
+}
+
+PRINTF(2, 0) static void on_log(void *front, const char *format, va_list arguments)
 {
     char message[LOG_MESSAGE_BYTES];
+    if (strstr(format, REFUSAL_FORMAT)) {
+        va_list first;
+        va_copy(first, arguments);
+        count_refusal(front, va_arg(first, unsigned));
+        va_end(first);
+    }
     if (!log_enabled(LOG_DEBUG))
         return;
     int size = vsnprintf(message, sizeof(message), format, arguments);

@@ -48,6 +48,8 @@ static enum counter counter_of(int status)
         return COUNTER_REFUSED_PATH;
     case 405:
         return COUNTER_REFUSED_METHOD;
+    case 431:
+        return COUNTER_REFUSED_HEAD;
     case 503:
         return COUNTER_REFUSED_DRAINING;
     default:

@@ -113,11 +113,50 @@ static void test_page(void **state)
     }
 }
 
+struct seen_limits {
+    size_t count;
+    double payload, timeout, share, processes;
+};
+
+static void see_limit(void *out, const char *option, double value)
+{
+    struct seen_limits *seen = out;
+    const struct {
+        const char *option;
+        double *value;
+    } rows[] = {{"limits.max_payload", &seen->payload},
+                {"limits.request_timeout", &seen->timeout},
+                {"limits.memory_high", &seen->share},
+                {"limits.max_processes", &seen->processes}};
+    seen->count++;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (strcmp(option, rows[i].option) == 0)
+            *rows[i].value = value;
+}
+
+/* No limit is left out: each is a number of some unit. */
+static void test_limits(void **state)
+{
+    struct settings settings = {0};
+    struct seen_limits seen = {0};
+    const struct option_table *top = options_top();
+    size_t limits = 0;
+    (void)state;
+    assert_int_equal(option_defaults(top, &settings), 0);
+    options_each_limit(&settings, see_limit, &seen);
+    for (size_t i = 0; i < top->rows; i++)
+        limits += strncmp(top->row[i].path, "limits.", strlen("limits.")) == 0;
+    assert_int_equal(seen.count, limits);
+    assert_true(seen.payload == 16777216 && seen.timeout == 60 && seen.processes == 1000);
+    assert_true(seen.share > 0.799 && seen.share < 0.801);
+    option_release(top, &settings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),    cmocka_unit_test(test_defaults), cmocka_unit_test(test_list_defaults),
-        cmocka_unit_test(test_nearest), cmocka_unit_test(test_page),
+        cmocka_unit_test(test_nearest), cmocka_unit_test(test_page),     cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

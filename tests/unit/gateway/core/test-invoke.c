@@ -257,10 +257,10 @@ static void test_idle_sessions(void **state UNUSED)
     struct asked *held = fake_call(&fake, busy, 1, "hold");
     clock_fake_advance(UINT64_C(60000) * 1000000);
     assert_reply(fake_request(&fake, used, 1, "ping", NULL), 200, NULL);
-    session_table_sweep(fake.gateway, 60000);
+    assert_int_equal(session_table_sweep(fake.gateway, 60000), 0);
     assert_int_equal(fake_used(&fake, QUOTA_SESSIONS), 4);
     clock_fake_advance(1000000);
-    session_table_sweep(fake.gateway, 60000);
+    assert_int_equal(session_table_sweep(fake.gateway, 60000), 1);
     fake_settle(&fake);
     assert_int_equal(fake_used(&fake, QUOTA_SESSIONS), 3);
     assert_error(fake_request(&fake, idle, 1, "ping", NULL), 404, -32600);
@@ -272,7 +272,7 @@ static void test_idle_sessions(void **state UNUSED)
     call_unref(call);
     fake_settle(&fake);
     clock_fake_advance(UINT64_C(60001) * 1000000);
-    session_table_sweep(fake.gateway, 60000);
+    assert_int_equal(session_table_sweep(fake.gateway, 60000), 3);
     assert_int_equal(fake_used(&fake, QUOTA_SESSIONS), 0);
     fake_done(&fake);
 }

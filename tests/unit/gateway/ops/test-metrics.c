@@ -41,6 +41,24 @@ static void test_an_idle_gateway(void **state)
     assert_no_line_begins(page, "weir_requests_total{");
 }
 
+static void two_limits(const struct settings *settings, void (*each)(void *out, const char *option, double value),
+                       void *out)
+{
+    each(out, "limits.max_sessions", (double)settings->limits.max_sessions);
+    each(out, "limits.memory_high", 0.8);
+}
+
+static void test_what_is_set(void **state)
+{
+    struct observed *observed = *state;
+    assert_no_line_begins(observed_render(observed, metrics_render), "# TYPE weir_setting ");
+    observed->sources.limits = two_limits;
+    const char *page = observed_render(observed, metrics_render);
+    assert_line(page, "# TYPE weir_setting gauge");
+    assert_line(page, "weir_setting{option=\"limits.max_sessions\"} 10");
+    assert_line(page, "weir_setting{option=\"limits.memory_high\"} 0.80000000000000004");
+}
+
 static void test_what_was_counted(void **state)
 {
     struct observed *observed = *state;
@@ -241,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_an_idle_gateway, observed_setup, observed_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_set, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_what_was_counted, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_items, observed_setup, observed_teardown),
         cmocka_unit_test_setup_teardown(test_items_are_bounded, observed_setup, observed_teardown),

@@ -11,6 +11,7 @@ readonly RELEASE_LABELS="^(conformance|stress|$SHIPPED)\$"
 readonly UNSANITIZED_LABELS="^($SHIPPED)\$"
 readonly CONCURRENCY_LABELS='^concurrency$'
 readonly FUZZ_SECONDS=60
+readonly FAILURE_LINES=40
 
 need_conformance() {
     need_packages ca-certificates curl
@@ -112,7 +113,14 @@ run_all_tests() {
     tests/dev/gather "$BUILD" "asan:-LE:$UNSANITIZED_LABELS" "release:-L:$RELEASE_LABELS" \
         "tsan:-L:$CONCURRENCY_LABELS" 'coverage:-L:^coverage$'
     say "all tests"
-    run_ctest "$BUILD/tests"
+    run_ctest "$BUILD/tests" && return
+    # Once more, for whoever reads only the end.
+    local log=$BUILD/tests/Testing/Temporary/LastTest
+    say "what the failed ones said"
+    grep -hE -A 3 '^(FAIL|ERROR): |^[A-Za-z.]*(Error|Exception|Refused|Closed)\b|^\[ +(ERROR|FAILED) +\]|runtime error:|Sanitizer: ' \
+        "$log.log" | tail -n "$FAILURE_LINES"
+    cat "${log}sFailed.log"
+    return 1
 }
 
 cmd_test() {

@@ -1,6 +1,7 @@
 """limits.memory: floods of large messages are refused at once, the process stays small, and all is well right after."""
 import json
 import os
+import socket
 import threading
 import time
 import unittest
@@ -114,11 +115,11 @@ class Memory(unittest.TestCase):
     def test_websocket(self):
         limit = at_rest() + 24 * MIB
         with WeirProcess(LISTEN + ADMIN + f"limits: {{memory: {limit}}}\n", QUIET) as weir:
-            with WebSocket(weir.port) as socket:
-                answer = socket.call("tools/call", {"name": "echo", "arguments": {"message": "x" * 8 * MIB}})
+            with WebSocket(weir.port) as client:
+                answer = client.call("tools/call", {"name": "echo", "arguments": {"message": "x" * 8 * MIB}})
                 self.assertEqual(answer["error"]["code"], 413 if 5 * 8 * MIB > limit else 503)  # sanitizers are large at rest
                 self.assertIn("limits.memory", answer["error"]["message"])
-                self.assertIn("result", socket.call("tools/list"))
+                self.assertIn("result", client.call("tools/list"))
             half = "y" * 14 * MIB  # of a message that does not end
             with WebSocket(weir.port) as first, WebSocket(weir.port) as second:
                 start(first, half)
@@ -134,10 +135,32 @@ class Memory(unittest.TestCase):
             self.assertGreater(metrics(weir)['weir_refusals_total{reason="memory"}'], 0)
 
 
-def start(socket, message):
+    def test_lines(self):
+        """What waits for the end of its line is charged; what is refused is skipped, and the next line is served."""
+        limit = at_rest() + 24 * MIB
+        listen = "listen: [{address: '127.0.0.1:0', transports: [stream]}]\n"
+        with WeirProcess(listen + ADMIN + f"limits: {{memory: {limit}}}\n", QUIET) as weir:
+            half = b'"' + b"y" * 14 * MIB
+            with socket.create_connection(("127.0.0.1", weir.port), WAIT_SECONDS) as first, \
+                    socket.create_connection(("127.0.0.1", weir.port), WAIT_SECONDS) as second:
+                first.sendall(half)
+                wait_for(lambda: used(weir, "memory") > limit - 12 * MIB, "the first half")
+                second.sendall(half + b'"\n{"jsonrpc": "2.0", "id": 7, "method": "tools/list"}\n')
+                answers = second.makefile("rb")
+                refused, served = json.loads(answers.readline()), json.loads(answers.readline())
+                self.assertEqual((refused["error"]["code"], refused.get("id")), (503, None))
+                self.assertIn("limits.memory", refused["error"]["message"])
+                self.assertEqual(served["id"], 7)
+                self.assertGreater(metrics(weir)['weir_refusals_total{reason="memory"}'], 0)
+                if shadowed(weir):
+                    return
+            wait_for(lambda: used(weir, "memory") < limit - 12 * MIB, "what was charged to go")
+
+
+def start(client, message):
     for at in range(0, len(message), MIB):
         part = message[at:at + MIB].encode()
-        socket.send(frame(TEXT if at == 0 else CONTINUATION, part, fin=False))
+        client.send(frame(TEXT if at == 0 else CONTINUATION, part, fin=False))
 
 
 if __name__ == "__main__":

@@ -158,26 +158,14 @@ void duplex_message(struct duplex *duplex, struct span message)
     duplex->ops->unhold(duplex);
 }
 
-/* Of a message that was not read: its id is not known. */
-static void refuse_unread(struct duplex *duplex, enum error_name error)
+void duplex_refuse_unread(struct duplex *duplex, enum error_name name)
 {
     struct duplex_exchange *mine = make(duplex, (struct span){0});
     if (!mine)
         return;
     owe(mine);
-    exchange_reply_error(&mine->exchange, error, NULL);
+    exchange_reply_error(&mine->exchange, name, NULL);
     exchange_unref(&mine->exchange);
-}
-
-void duplex_refuse_long(struct duplex *duplex)
-{
-    counter_add(reactor_counters(duplex->reactor), COUNTER_REFUSED_PAYLOAD, 1);
-    refuse_unread(duplex, ERROR_PAYLOAD_TOO_LARGE);
-}
-
-void duplex_refuse_late(struct duplex *duplex)
-{
-    refuse_unread(duplex, ERROR_REQUEST_TIMEOUT);
 }
 
 bool duplex_busy(const struct duplex *duplex)

@@ -88,10 +88,9 @@ void duplex_done(struct duplex *duplex);
 
 /* One whole message; copied. It may be answered before this returns. */
 void duplex_message(struct duplex *duplex, struct span message);
-/* A message that was longer than limits.max_payload, where the connection goes on after it. */
-void duplex_refuse_long(struct duplex *duplex);
-/* A message whose end did not come within limits.body_timeout; the connection ends after it. */
-void duplex_refuse_late(struct duplex *duplex);
+/* A message that was not kept: larger than limits.max_payload, more than there is memory for, or not ended within
+   limits.body_timeout. Its id is not known. */
+void duplex_refuse_unread(struct duplex *duplex, enum error_name name);
 /* The client is gone: every exchange is told, the session ends. Later calls do nothing. */
 void duplex_abandon(struct duplex *duplex);
 

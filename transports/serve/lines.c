@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "gateway/core/memory_guard.h"
 #include "transports/serve/lines_parts.h"
 #include "transports/serve/socket_state.h"
 
@@ -19,6 +20,19 @@ static struct lines_connection *of(struct duplex *duplex)
 }
 
 /* ---- life ---- */
+
+static struct memory *memory_of(const struct lines_connection *connection)
+{
+    return &reactor_gateway(connection->front->reactor)->memory;
+}
+
+/* Nothing is kept of the line any more. */
+static void forget_line(struct lines_connection *connection)
+{
+    text_clear(&connection->line);
+    memory_give(memory_of(connection), connection->line_charged);
+    connection->line_charged = 0;
+}
 
 static void front_unref(struct lines_front *front)
 {
@@ -33,6 +47,7 @@ void lines_unhold(struct lines_connection *connection)
     struct lines_front *front = connection->front;
     if (--connection->holds > 0)
         return;
+    forget_line(connection);
     if (connection->charged)
         arrival_give_back(front->reactor, connection->network);
     link_remove(&connection->link);
@@ -81,11 +96,32 @@ static void end_of_line(struct lines_connection *connection)
     if (line.size && line.at[line.size - 1] == '\r')
         line.size--;
     if (connection->skipping)
-        duplex_refuse_long(&connection->duplex);
+        duplex_refuse_unread(&connection->duplex, connection->why_skipped);
     else if (span_trim(line).size)
         duplex_message(&connection->duplex, line);
     connection->skipping = false;
-    text_clear(&connection->line);
+    forget_line(connection);
+}
+
+static void skip(struct lines_connection *connection, enum error_name why, enum counter counter)
+{
+    counter_add(reactor_counters(connection->front->reactor), counter, 1);
+    connection->skipping = true;
+    connection->why_skipped = why;
+    forget_line(connection);
+}
+
+/* What waits for its end is charged: the message as a whole is, when it is worked on. */
+static void keep(struct lines_connection *connection, struct span part, bool ended)
+{
+    size_t charge = ended ? 0 : part.size;
+    int result = charge ? memory_charge(memory_of(connection), charge) : 0;
+    if (result == 0) {
+        connection->line_charged += charge;
+        text_add(&connection->line, part);
+    } else {
+        skip(connection, memory_guard_error(result), COUNTER_REFUSED_MEMORY);
+    }
 }
 
 static void take_bytes(struct lines_connection *connection, struct span bytes)
@@ -94,12 +130,10 @@ static void take_bytes(struct lines_connection *connection, struct span bytes)
     while (bytes.size && !connection->closing) {
         const char *newline = memchr(bytes.at, '\n', bytes.size);
         size_t part = newline ? (size_t)(newline - bytes.at) : bytes.size;
-        if (connection->line.size + part > most)
-            connection->skipping = true;
-        if (connection->skipping)
-            text_clear(&connection->line);
-        else
-            text_add(&connection->line, (struct span){bytes.at, part});
+        if (!connection->skipping && connection->line.size + part > most)
+            skip(connection, ERROR_PAYLOAD_TOO_LARGE, COUNTER_REFUSED_PAYLOAD);
+        else if (!connection->skipping)
+            keep(connection, (struct span){bytes.at, part}, newline != NULL);
         if (connection->line.error) {
             lines_close(connection);
             return;
@@ -210,7 +244,7 @@ static void end_input(struct lines_connection *connection)
 {
     uv_read_stop(&connection->in.stream);
     connection->skipping = false;
-    text_clear(&connection->line);
+    forget_line(connection);
     input_ended(connection);
 }
 
@@ -218,7 +252,7 @@ static void refuse_late(struct lines_connection *connection)
 {
     counter_add(reactor_counters(connection->front->reactor), COUNTER_TIMEOUT_BODY, 1);
     lines_hold(connection);
-    duplex_refuse_late(&connection->duplex);
+    duplex_refuse_unread(&connection->duplex, ERROR_REQUEST_TIMEOUT);
     if (!connection->closing)
         end_input(connection);
     lines_unhold(connection);

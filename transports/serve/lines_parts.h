@@ -36,10 +36,12 @@ struct lines_connection {
     int file_out;
     uv_fs_t reading;
     char *read_buffer;
-    struct text line; /* the beginning of a message */
-    bool skipping;    /* the rest of a line that is too long */
-    uint64_t lines;   /* that were read to their end */
-    uint64_t writes;  /* that were done */
+    struct text line;    /* the beginning of a message */
+    size_t line_charged; /* to limits.memory, for the beginning */
+    bool skipping;       /* the rest of a line that is not kept */
+    enum error_name why_skipped;
+    uint64_t lines;  /* that were read to their end */
+    uint64_t writes; /* that were done */
     struct line_clock clock;
     bool paused;
     bool input_ended;

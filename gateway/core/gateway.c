@@ -33,6 +33,8 @@ void gateway_apply_limits(struct gateway *gateway, const struct settings *settin
     quota_set_limit(quotas, QUOTA_SUBSCRIPTIONS, settings->limits.max_subscriptions);
     quota_set_limit(quotas, QUOTA_WORKERS, settings->limits.workers);
     quota_set_limit(quotas, QUOTA_PROCESSES, settings->limits.max_processes);
+    atomic_store(&gateway->client_descriptors, settings->descriptors.allowed.clients);
+    atomic_store(&gateway->lingering_refused, settings->descriptors.allowed.lingering);
     overload_apply(gateway, settings);
     memory_guard_apply(gateway, settings);
 }
@@ -68,7 +70,7 @@ static void free_handle(uv_handle_t *handle)
 
 /* ---- making ---- */
 
-static unsigned reactor_count(const struct settings *settings)
+unsigned gateway_count_reactors(const struct settings *settings)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned count = settings->threads ? settings->threads : (unsigned)MAX(online, 1);
@@ -136,7 +138,7 @@ int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway)
     if (r == 0)
         r = make_limits(gateway, snapshot->settings->limits.max_buckets);
     if (r == 0)
-        r = make_reactors(gateway, reactor_count(snapshot->settings));
+        r = make_reactors(gateway, gateway_count_reactors(snapshot->settings));
     if (r < 0) {
         gateway->snapshot = NULL; /* still the caller's */
         gateway_free(gateway);

@@ -32,6 +32,8 @@ struct gateway {
     struct reactor **reactor;
     unsigned reactors;
     struct quotas quotas;
+    _Atomic int client_descriptors;     /* limits/descriptors.h; 0: no bound */
+    _Atomic unsigned lingering_refused; /* the same; 0: as many as an acceptor has room for */
     struct memory memory;
     struct memory_guard *memory_guard;
     struct overload *overload;
@@ -57,6 +59,8 @@ struct gateway {
 /* Makes everything but the reactors' fronts: quotas and seal from the settings, tables, `threads` reactors, the first
    snapshot. Takes the snapshot's reference on success. 0 or -errno. */
 MUST_USE int gateway_new(struct snapshot *snapshot, struct gateway **ret_gateway);
+/* How many reactors it has with these settings. */
+unsigned gateway_count_reactors(const struct settings *settings);
 /* All reactors have stopped. Takes NULL. */
 void gateway_free(struct gateway *gateway);
 

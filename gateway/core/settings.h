@@ -6,6 +6,7 @@
 #include "gateway/base/address.h"
 #include "gateway/base/log.h"
 #include "gateway/base/place.h"
+#include "limits/descriptors.h"
 
 enum {
     SETTINGS_MAX_LISTENERS = 32,
@@ -151,6 +152,12 @@ struct settings {
         unsigned ipv4_prefix, ipv6_prefix; /* bits of an address that are one network, to all limits by address */
         uint64_t max_buckets;              /* networks and callers whose rate is remembered, per table */
     } limits;
+    /* What the process's descriptors allow, where that was looked at (main/descriptors.c): the limits above have been
+       lowered to it from what is in `wanted`. */
+    struct {
+        struct descriptors_wanted wanted;
+        struct descriptors_allowed allowed;
+    } descriptors;
     struct auth_settings auth;
     struct {
         char *url;               /* of this gateway, as clients know it; NULL: the audience of its issuers */

@@ -4,7 +4,18 @@
 #include "gateway/config/config.h"
 #include "gateway/main/certificates.h"
 #include "gateway/main/commands.h"
+#include "gateway/main/descriptors.h"
 #include "gateway/main/handlers.h"
+
+/* No mistake of the file. */
+static void note_descriptors(const char *path, struct settings *settings)
+{
+    CLEANUP(text_done) struct text note = TEXT(1024);
+    if (descriptors_fit(settings, &note) == 0)
+        descriptors_add_note(settings, &note);
+    if (note.size > 0)
+        (void)fprintf(stderr, "%s: note: %.*s\n", path, SPAN_PRINT(text_span(&note)));
+}
 
 static int check(const char *path, struct text *mistakes)
 {
@@ -15,6 +26,8 @@ static int check(const char *path, struct text *mistakes)
         result = handlers_check(path, settings, mistakes);
     if (result == 0)
         result = judged;
+    if (result == 0)
+        note_descriptors(path, settings);
     config_free(settings);
     return result;
 }

@@ -36,7 +36,8 @@ static inline const char *server_config_name(const struct server *server)
 /* Reads the configuration again and puts it before the clients, or refuses it with its mistakes in the log; the old one
    then stays. */
 void server_reload(struct server *server);
-/* The configuration of the arguments, held. 0, CONFIG_MISTAKES with lines in `problem`, or -ENOMEM. */
+/* The configuration of the arguments, fitted to the descriptors, held. 0, CONFIG_MISTAKES with lines in `problem`,
+   -EMFILE with a sentence there, or -ENOMEM. */
 MUST_USE int server_read_settings(const struct server_arguments *arguments, struct settings_holder **ret_settings,
                                   struct text *problem);
 /* Gives new settings their guard; from that of the running ones (NULL: none) it takes over what it knows of the same

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "gateway/core/guard.h"
+#include "gateway/main/descriptors.h"
 #include "gateway/main/server_priv.h"
 
 int server_read_settings(const struct server_arguments *arguments, struct settings_holder **ret_settings,
@@ -11,7 +12,9 @@ int server_read_settings(const struct server_arguments *arguments, struct settin
     int result = config_load(arguments->path, &arguments->config, &settings, problem);
     if (result != 0)
         return result;
-    result = settings_holder_new(settings, config_free, ret_settings);
+    result = descriptors_fit(settings, problem);
+    if (result == 0)
+        result = settings_holder_new(settings, config_free, ret_settings);
     if (result != 0)
         config_free(settings);
     return result;
@@ -45,5 +48,6 @@ void server_log_settings(const struct settings *settings)
 {
     for (size_t i = 0; i < settings->listeners; i++)
         judge_hosts(&settings->listener[i]);
+    descriptors_log(settings);
     config_differences(settings, log_difference);
 }

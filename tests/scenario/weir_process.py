@@ -30,16 +30,16 @@ def binary():
 
 
 class WeirProcess:
-    """stderr: the lines so far; logs(event): the parsed ones of that event."""
+    """`under`: a program that starts it, as prlimit. stderr: the lines so far; logs(event): the parsed ones of that event."""
 
-    def __init__(self, config=DEFAULT_CONFIG, environment=None, arguments=()):
+    def __init__(self, config=DEFAULT_CONFIG, environment=None, arguments=(), under=()):
         self.stderr = []
         self._news = threading.Condition()
         self._directory = tempfile.TemporaryDirectory(prefix="weir-test-")
         self.config_path = Path(self._directory.name) / "weir.yaml"
         self.config_path.write_text(config)
         self.process = subprocess.Popen(
-            [binary(), "serve", "--config", str(self.config_path), *arguments],
+            [*under, binary(), "serve", "--config", str(self.config_path), *arguments],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self._directory.name,
             env={**os.environ, **(environment or {})})
         self._reader = threading.Thread(target=self._read, daemon=True)

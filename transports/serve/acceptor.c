@@ -13,10 +13,10 @@
 #include "transports/serve/refusal.h"
 
 enum {
-    ACCEPT_BATCH = 64,     /* connections per wake-up */
-    ACCEPT_BACKLOG = 4096, /* connections taken out of the backlog when accepting stops */
-    ACCEPT_PAUSE_MS = 100, /* after EMFILE and its like */
-    LINGER_SOCKETS = 64,   /* refused ones that wait for their client to read */
+    ACCEPT_BATCH = 64,                           /* connections per wake-up */
+    ACCEPT_BACKLOG = 4096,                       /* connections taken out of the backlog when accepting stops */
+    ACCEPT_PAUSE_MS = 100,                       /* after EMFILE and its like */
+    LINGER_SOCKETS = DESCRIPTORS_MOST_LINGERING, /* refused ones that wait for their client to read */
     LINGER_MS = 1000,
     RETRY_AFTER_S = 1,
 };
@@ -62,6 +62,12 @@ static void on_linger(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
+static unsigned most_lingering(const struct acceptor *acceptor)
+{
+    unsigned most = atomic_load_explicit(&acceptor->gateway->lingering_refused, memory_order_relaxed);
+    return most == 0 ? LINGER_SOCKETS : MIN(most, (unsigned)LINGER_SOCKETS);
+}
+
 void acceptor_refuse(struct acceptor *acceptor, int fd)
 {
     if (acceptor->refusal == ACCEPTOR_REFUSE_SILENTLY) {
@@ -73,7 +79,7 @@ void acceptor_refuse(struct acceptor *acceptor, int fd)
     else
         refusal_send_line(fd, ERROR_OVER_CAPACITY);
     shutdown(fd, SHUT_WR);
-    if (acceptor->lingering == LINGER_SOCKETS)
+    while (acceptor->lingering >= most_lingering(acceptor))
         close_oldest(acceptor);
     unsigned last = (acceptor->first + acceptor->lingering) % LINGER_SOCKETS;
     acceptor->refused[last] = (struct lingering){fd, uv_now(reactor_loop(acceptor->reactor))};
@@ -82,11 +88,27 @@ void acceptor_refuse(struct acceptor *acceptor, int fd)
         uv_timer_start(&acceptor->linger, on_linger, LINGER_MS, LINGER_MS / 4);
 }
 
+/* The kernel gives the lowest number that is free: all below this one are in use. */
+static bool is_beyond(const struct acceptor *acceptor, int fd)
+{
+    int first = atomic_load_explicit(&acceptor->gateway->client_descriptors, memory_order_relaxed);
+    return first > 0 && fd >= first;
+}
+
+static bool take_place(struct acceptor *acceptor, int fd)
+{
+    struct quotas *quotas = &acceptor->gateway->quotas;
+    if (!is_beyond(acceptor, fd))
+        return quota_take(quotas, QUOTA_CONNECTIONS, 1) == 0;
+    quota_note_refused(quotas, QUOTA_CONNECTIONS);
+    return false;
+}
+
 static void admit(struct acceptor *acceptor, int fd, const struct address *client)
 {
     int on = 1;
     counter_add(reactor_counters(acceptor->reactor), COUNTER_CONNECTIONS, 1);
-    if (quota_take(&acceptor->gateway->quotas, QUOTA_CONNECTIONS, 1) != 0) {
+    if (!take_place(acceptor, fd)) {
         counter_add(reactor_counters(acceptor->reactor), COUNTER_REFUSED_CONNECTION, 1);
         acceptor_refuse(acceptor, fd);
         return;

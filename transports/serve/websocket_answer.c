@@ -1,6 +1,7 @@
 /* Answers to upgrades: 101, or a refusal with a JSON-RPC error as its body. A refusal goes out through a pump of its
    own, which knows TLS and gives the peer time to read it. Owns the pumps of refusals until they end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "gateway/core/gateway.h"
@@ -163,6 +164,27 @@ static int judge(const struct websocket_front *front, const struct upgrade *upgr
     return result;
 }
 
+/* It will need two descriptors more. The kernel gives the lowest number that is free, to a copy of any (the
+   connection's own is not yet known where it comes on a kept-alive connection). */
+static bool is_crowded(const struct websocket_front *front)
+{
+    int bound = atomic_load_explicit(&reactor_gateway(front->reactor)->client_descriptors, memory_order_relaxed);
+    int next = bound > 0 ? fcntl(uv_backend_fd(reactor_loop(front->reactor)), F_DUPFD_CLOEXEC, 0) : -1;
+    if (next >= 0)
+        close(next);
+    return bound > 0 && (next < 0 || next >= bound);
+}
+
+static int refuse_crowded(struct websocket_front *front, struct text *answer)
+{
+    static const struct websocket_refusal refusal = {
+        .status = 503, .message = "The gateway has no descriptors left for another WebSocket: try again later"};
+    quota_note_refused(&reactor_gateway(front->reactor)->quotas, QUOTA_CONNECTIONS);
+    counter_add(front->counters, COUNTER_REFUSED_CONNECTION, 1);
+    add_refusal(&refusal, answer);
+    return refusal.status;
+}
+
 int websocket_answer(struct websocket_front *front, const struct upgrade *upgrade, struct websocket_head *ret_head,
                      struct text *answer, struct identity **ret_identity)
 {
@@ -173,6 +195,8 @@ int websocket_answer(struct websocket_front *front, const struct upgrade *upgrad
         counter_add(front->counters, counter_of(refusal.status), 1);
         add_refusal(&refusal, answer);
         status = refusal.status;
+    } else if (!upgrade->answered && is_crowded(front)) {
+        status = refuse_crowded(front, answer);
     } else if (!upgrade->answered) {
         status = authenticate(front, upgrade, ret_head, answer, &identity);
     }

@@ -96,7 +96,7 @@ static void test_page(void **state)
         const char *lines;
     } rows[] = {
         {"limits.max_connections\n    count, 1 to 10000000; default 10000; WEIR_LIMITS_MAX_CONNECTIONS\n"
-         "    Open client connections\n"},
+         "    Open client connections; fewer where the hard limit"},
         {"threads\n    count or auto, 1 to 256; default auto; fixed while it runs; WEIR_THREADS\n"},
         {"log.level\n    choice of debug|info|warning|error|off; default info; WEIR_LOG_LEVEL\n"},
         {"\ncommands\n    list, 1024 entries at most\n"},

@@ -136,6 +136,32 @@ static void test_many_refusals_keep_few_sockets(void **state)
     close_house(house);
 }
 
+/* Numbers from a bound on are not for clients: they are told so, and few of them linger. */
+static void test_descriptors_for_clients(void **state UNUSED)
+{
+    enum { GUESTS = 40, CLIENTS = 10, LINGERING = 5 };
+    struct house *house = open_house(1000);
+    int guest[GUESTS], next = dup(0), highest = 0;
+    close(next);
+    for (unsigned i = 0; i < GUESTS; i++) /* before anybody is accepted, so that the numbers are known */
+        guest[i] = enter(house);
+    next += GUESTS;
+    atomic_store(&house->gateway.client_descriptors, next + CLIENTS);
+    atomic_store(&house->gateway.lingering_refused, LINGERING);
+    while (counted(house, COUNTER_CONNECTIONS) < GUESTS)
+        turn(house);
+    assert_int_equal(house->count, CLIENTS);
+    assert_int_equal(quota_used(&house->gateway.quotas, QUOTA_CONNECTIONS), CLIENTS);
+    assert_int_equal(house->gateway.quotas.row[QUOTA_CONNECTIONS].refused, GUESTS - CLIENTS);
+    assert_int_equal(counted(house, COUNTER_REFUSED_CONNECTION), GUESTS - CLIENTS);
+    highest = dup(0);
+    assert_true(highest <= next + CLIENTS + LINGERING);
+    close(highest);
+    for (unsigned i = 0; i < GUESTS; i++)
+        close(guest[i]);
+    close_house(house);
+}
+
 /* Without descriptors it pauses instead of spinning, and goes on by itself. */
 static void test_no_descriptors(void **state)
 {
@@ -236,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_up_to_the_limit),
         cmocka_unit_test(test_many_refusals_keep_few_sockets),
+        cmocka_unit_test(test_descriptors_for_clients),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_stop_takes_the_backlog),
         cmocka_unit_test(test_shut),

@@ -101,6 +101,34 @@ class AccessLog(unittest.TestCase):
             asyncio.run(use(weir))
             self.assertEqual(len([line for line in weir.logs("request") if line["method"] == "subscriptions/listen"]), 1)
 
+    def test_what_was_no_request_yet(self):
+        """Refused while its body came, or as the head of an upgrade: on a new connection, and on one that is kept alive."""
+        keys = "auth: {api_keys: [{name: somebody, sha256: '%s'}]}\n" % ("ab" * 32)
+        head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n" \
+               b"Accept: application/json, text/event-stream\r\n\r\n"
+        with WeirProcess(config("limits: {max_payload: 1KiB}\n")) as weir:
+            with socket.create_connection((weir.host, weir.port), timeout=30) as raw:
+                raw.sendall(head + b"1000\r\n" + b" " * 4096 + b"\r\n")
+                self.assertIn(b" 413 ", raw.recv(1000))
+            self.check(weir.wait_log("request"), client="127.0.0.1", proof="anonymous", front="http", endpoint="/mcp",
+                       outcome="refused", error="PAYLOAD_TOO_LARGE", status="413")
+            self.refused_upgrade(weir, ("Origin", "https://evil.example"), b"", b" 403 ")
+            self.check(weir.wait_log("request", count=2), front="websocket", outcome="refused", status="403")
+        with WeirProcess(config(keys)) as weir:
+            for count, before in enumerate((b"", b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"), 1):
+                self.refused_upgrade(weir, ("X-API-Key", "wrong"), before, b" 401 ")
+                self.check(weir.wait_log("request", count=count), client="127.0.0.1", front="websocket", outcome="refused",
+                           error="UNAUTHENTICATED", status="401")
+
+    def refused_upgrade(self, weir, field, before, expected):
+        """`before`: a request that is answered first."""
+        with socket.create_connection((weir.host, weir.port), timeout=30) as raw:
+            if before:
+                raw.sendall(before)
+                raw.recv(4096)
+            raw.sendall(upgrade_head(f"{weir.host}:{weir.port}", weir.path, [field])[0])
+            self.assertIn(expected, raw.recv(4096))
+
     def test_off_and_on_again(self):
         with WeirProcess(config(log=", access: false")) as weir:
             client.call_text(weir, "echo", {"message": "one"})

@@ -2,6 +2,7 @@
    dispatch, and either an answer on the spot or a suspended connection that is resumed when the answer is there. The
    request outlives the connection when its handler does. On one reactor; the front keeps a few finished requests for
    the next ones. */
+#include "gateway/core/access_log.h"
 #include "gateway/core/memory_guard.h"
 #include "transports/serve/http_parts.h"
 #include "transports/serve/refusal.h"
@@ -368,8 +369,21 @@ static int make_room(struct http_request *request, size_t more)
    to the socket, and the connection ends. */
 static enum MHD_Result refuse_body(struct http_request *request, enum error_name error, enum counter counter)
 {
+    struct http_connection *connection = request->connection;
+    const struct error_row *row = error_row(error);
     counter_add(request->front->counters, counter, 1);
-    refusal_send(request->connection->fd, error, error_row(error)->status[ERA_MODERN] == MHD_HTTP_SERVICE_UNAVAILABLE);
+    refusal_send(connection->fd, error, row->status[ERA_MODERN] == MHD_HTTP_SERVICE_UNAVAILABLE);
+    access_log_add_refusal(request->front->reactor,
+                           &(struct access_refusal){
+                               .front = http_reply_ops.name,
+                               .listener = http_route_listener(connection, http_connection_settings(connection)),
+                               .client = http_request_source(request),
+                               .facts = connection->facts,
+                               .identity = request->identity,
+                               .error = row->label,
+                               .status = (unsigned)row->status[ERA_MODERN],
+                               .bytes_in = request->body_size,
+                           });
     return MHD_NO;
 }
 

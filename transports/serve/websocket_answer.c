@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "gateway/core/access_log.h"
 #include "gateway/core/gateway.h"
 #include "gateway/mcp/errors.h"
 #include "transports/serve/websocket_parts.h"
@@ -132,13 +133,16 @@ static void add_guard_refusal(const struct guard *guard, const struct guard_refu
 
 /* 101, UPGRADE_PENDING, or the status of the answer. */
 static int authenticate(const struct websocket_front *front, const struct upgrade *upgrade,
-                        const struct websocket_head *head, struct text *answer, struct identity **ret_identity)
+                        const struct websocket_head *head, struct text *answer, struct identity **ret_identity,
+                        const char **ret_error)
 {
     struct credentials credentials = websocket_answer_credentials(head, &upgrade->arrival);
     struct guard_refusal refusal;
     int result = guard_authenticate(front->reactor, &credentials, upgrade->visit, ret_identity, &refusal);
-    if (result == GUARD_REFUSED)
+    if (result == GUARD_REFUSED) {
+        *ret_error = error_row(refusal.error)->label;
         add_guard_refusal(reactor_snapshot(front->reactor)->guard, &refusal, answer);
+    }
     return result == GUARD_REFUSED   ? error_row(refusal.error)->status[ERA_MODERN]
            : result == GUARD_PENDING ? UPGRADE_PENDING
                                      : 101;
@@ -185,11 +189,30 @@ static int refuse_crowded(struct websocket_front *front, struct text *answer)
     return refusal.status;
 }
 
+static void log_refusal(const struct websocket_front *front, const struct upgrade *upgrade, int status,
+                        const char *error)
+{
+    const struct settings *settings = reactor_snapshot(front->reactor)->settings;
+    const struct arrival *arrival = &upgrade->arrival;
+    access_log_add_refusal(
+        front->reactor,
+        &(struct access_refusal){
+            .front = "websocket",
+            .listener = arrival->listener < settings->listeners ? &settings->listener[arrival->listener] : NULL,
+            .client = &arrival->client,
+            .facts = arrival->facts,
+            .error = error,
+            .status = (unsigned)status,
+            .bytes_in = upgrade->received.size,
+        });
+}
+
 int websocket_answer(struct websocket_front *front, const struct upgrade *upgrade, struct websocket_head *ret_head,
                      struct text *answer, struct identity **ret_identity)
 {
     struct websocket_refusal refusal;
     struct identity *identity = NULL;
+    const char *error = NULL;
     int status = 101;
     if (judge(front, upgrade, ret_head, &refusal) != 0) {
         counter_add(front->counters, counter_of(refusal.status), 1);
@@ -198,8 +221,10 @@ int websocket_answer(struct websocket_front *front, const struct upgrade *upgrad
     } else if (!upgrade->answered && is_crowded(front)) {
         status = refuse_crowded(front, answer);
     } else if (!upgrade->answered) {
-        status = authenticate(front, upgrade, ret_head, answer, &identity);
+        status = authenticate(front, upgrade, ret_head, answer, &identity, &error);
     }
+    if (status != 101 && status != UPGRADE_PENDING)
+        log_refusal(front, upgrade, status, error);
     int result = status == 101 ? add_switch(ret_head, answer) : 0;
     if (result == 0)
         result = answer->error;

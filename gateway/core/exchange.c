@@ -22,7 +22,7 @@
 #include "gateway/core/trace.h"
 #include "gateway/mcp/json.h"
 
-enum { RETRY_AFTER_S = 1, RESPONSE_OVERHEAD = 1024 };
+enum { RETRY_AFTER_S = 1, RESPONSE_OVERHEAD = 1024, ERROR_ROOM = 80 };
 
 void exchange_init(struct exchange *exchange, const struct front_ops *ops, struct reactor *reactor)
 {
@@ -99,7 +99,8 @@ void exchange_count(struct exchange *exchange, enum outcome outcome)
 /* What never became a request has a line if it was refused. */
 static void log_refusal(struct exchange *exchange, enum outcome outcome)
 {
-    if (!exchange->logged && (outcome == OUTCOME_REFUSED || outcome == OUTCOME_ERROR))
+    if (!exchange->logged && exchange_settings(exchange)->log.access &&
+        (outcome == OUTCOME_REFUSED || outcome == OUTCOME_ERROR))
         access_log_add(exchange, outcome, clock_now_ns() - exchange->started_ns);
 }
 
@@ -252,6 +253,7 @@ static void reply_error(struct exchange *exchange, struct reply *reply, int code
                         enum outcome outcome)
 {
     struct text body = TEXT(message.size * 6 + data.size + exchange->envelope.id.size + RESPONSE_OVERHEAD);
+    (void)!text_reserve(&body, message.size + data.size + exchange->envelope.id.size + ERROR_ROOM); /* one allocation */
     error_add_response(&body, answered_id(exchange), code, message, data);
     trace_note_error(exchange, code);
     reply_text(exchange, reply, &body, outcome);

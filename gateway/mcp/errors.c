@@ -20,7 +20,11 @@ void error_add_response(struct text *out, struct span id, int code, struct span 
         text_add_literal(out, ",\"id\":");
         text_add(out, id);
     }
-    text_addf(out, ",\"error\":{\"code\":%d,\"message\":", code);
+    text_add_literal(out, ",\"error\":{\"code\":");
+    if (code < 0)
+        text_add_char(out, '-');
+    text_add_uint64(out, code < 0 ? -(uint64_t)code : (uint64_t)code);
+    text_add_literal(out, ",\"message\":");
     text_add_json_string(out, message);
     if (!span_absent(data)) {
         text_add_literal(out, ",\"data\":");

@@ -78,7 +78,7 @@ static void run_bench(struct reactor_post *post)
 
 int main(void)
 {
-    struct gateway *gateway = house_new();
+    struct gateway *gateway = house_new(NULL);
     if (!gateway)
         return 1;
     struct bench bench = {.reactor = gateway->reactor[0]};

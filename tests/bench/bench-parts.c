@@ -154,7 +154,7 @@ static double pass_sessions(struct gateway *gateway)
 
 int main(void)
 {
-    struct gateway *gateway = house_new();
+    struct gateway *gateway = house_new(NULL);
     if (!gateway || reactor_start(gateway->reactor[0]) < 0 || uv_loop_init(&loop) != 0)
         return 1;
     say("catalogue: found by name", best_of(find_items, gateway), 553);

@@ -1,19 +1,10 @@
-/* What the policy costs each request, function by function, in nanoseconds of this thread: to be far below 1 µs. A row
-   for each check; each says how many of its answers were right, so that nothing is measured that does not work. */
+/* What the policy costs each request, function by function: to be far below 1 µs. */
 #include <stdio.h>
-#include <time.h>
 
 #include "auth/policy.h"
+#include "tests/bench/rows.h"
 
-enum { CALLS = 200000, ROUNDS = 7, RULES = 20, PATTERNS = 10, PATTERN_BYTES = 32 };
-
-/* Of this thread alone: the machine may be busy with others. */
-static uint64_t cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+enum { RULES = 20, PATTERNS = 10, PATTERN_BYTES = 32 };
 
 /* ---- the policy: as many rules and patterns as an operator would write, and some more ---- */
 
@@ -77,35 +68,15 @@ static bool see_and_check(void)
 
 /* ---- measuring ---- */
 
-static const struct row {
-    const char *name;
-    bool (*run)(void); /* true: right */
-} rows[] = {
+static const struct bench_row rows[] = {
     {"policy: which of 20 rules are for a caller", see}, {"policy check, allowed by the first pattern", check_first},
     {"policy check, allowed by the 50th", check_last},   {"policy check, no pattern of 50 matches", check_none},
     {"policy, both for one call", see_and_check},
 };
 
-static int measure(const struct row *row)
-{
-    double best_ns = 1e9;
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        uint64_t start_ns = cpu_ns(), right = 0;
-        for (unsigned i = 0; i < CALLS; i++)
-            right += row->run();
-        best_ns = MIN(best_ns, (double)(cpu_ns() - start_ns) / CALLS);
-        if (right != CALLS)
-            return fprintf(stderr, "%s: %llu of %d were right\n", row->name, (unsigned long long)right, CALLS), 1;
-    }
-    printf("%s: %.0f ns\n", row->name, best_ns);
-    return 0;
-}
-
 int main(void)
 {
-    int failed = make_policy() != 0 || !see();
-    for (size_t i = 0; i < ARRAY_SIZE(rows) && !failed; i++)
-        failed = measure(&rows[i]);
+    int failed = make_policy() != 0 || !see() || bench_rows(rows, ARRAY_SIZE(rows));
     identity_unref(caller);
     policy_free(policy);
     return failed;

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "gateway/core/guard.h"
 #include "gateway/providers/builtin.h"
 
 static int add_builtins(struct catalogue_builder *builder)
@@ -29,10 +30,15 @@ static int make_snapshot(struct settings *settings, struct snapshot **ret_snapsh
     catalogue_builder_free(builder);
     if (r == 0)
         r = settings_holder_new(settings, NULL, &holder);
+    struct guard *guard = NULL;
+    if (r == 0)
+        r = guard_new(settings, NULL, &guard);
+    if (r == 0)
+        settings_holder_set_guard(holder, guard);
     return r == 0 ? snapshot_new(holder, catalogue, ret_snapshot) : r;
 }
 
-struct gateway *house_new(void)
+struct gateway *house_new(const struct auth_settings *auth)
 {
     static struct settings settings = {.threads = 1, .page_size = 100};
     struct snapshot *snapshot = NULL;
@@ -40,6 +46,11 @@ struct gateway *house_new(void)
     settings.limits.max_in_flight = HOUSE_MAX_IN_FLIGHT;
     settings.limits.max_sessions = HOUSE_MAX_SESSIONS;
     settings.limits.request_timeout_ms = 60000;
+    settings.limits.max_buckets = 65536;
+    settings.limits.auth_attempts.per_minute = settings.limits.auth_attempts.burst = 10;
+    settings.limits.queue_delay_ms = 500;
+    if (auth)
+        settings.auth = *auth;
     return make_snapshot(&settings, &snapshot) == 0 && gateway_new(snapshot, &gateway) == 0 ? gateway : NULL;
 }
 

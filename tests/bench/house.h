@@ -4,7 +4,8 @@
 
 enum { HOUSE_MAX_SESSIONS = 1000, HOUSE_MAX_IN_FLIGHT = 1000 };
 
-/* NULL: it cannot be made. Ended with gateway_free(). */
-MUST_USE struct gateway *house_new(void);
+/* `auth`: whom it lets in (borrowed, to the end); NULL: everybody. NULL: it cannot be made. Ended with gateway_free().
+ */
+MUST_USE struct gateway *house_new(const struct auth_settings *auth);
 /* CPU time of this thread alone: the machine may be busy with others. */
 uint64_t house_cpu_ns(void);

@@ -3,6 +3,11 @@
      load rate PORT CONNECTIONS SECONDS REQUEST        sends the bytes of the file REQUEST over and over on kept-alive
                                                        connections; prints requests, failures (status other than 200)
                                                        and latencies in microseconds
+     load fresh PORT CONNECTIONS SECONDS REQUEST       the same, each on a connection of its own, which the server ends
+     load fresh-429 PORT CONNECTIONS SECONDS REQUEST   the same, where all are to be answered with 429
+     load beside PORT CONNECTIONS SECONDS REQUEST      as rate, and beside it the file REQUEST-guess a thousand times a
+                                                       second from 127.0.0.2, on connections of their own
+
      load tls-rate PORT CONNECTIONS SECONDS REQUEST    the same over TLS 1.3
 
      load handshakes PORT CONNECTIONS SECONDS REQUEST  over TLS 1.3, too, each request on a connection of its own with a
@@ -29,6 +34,7 @@
 #include "gateway/base/span.h"
 #include "tests/bench/generator.h"
 
+enum { MAX_LOOKED_AT = 3, GUESSERS = 64, GUESS_EVERY_NS = 1000000, GUESSER = 2 /* 127.0.0.2 */ };
 enum { MAX_CONNECTIONS = 16000, MAX_REQUEST = 65536, MAX_ANSWER = 16384, MAX_SAMPLES = 8000000 };
 
 struct connection {
@@ -37,6 +43,7 @@ struct connection {
     uint64_t sent_ns;
     size_t have;
     bool listening; /* a stream that has its first event */
+    bool guesses;
     char answer[MAX_ANSWER];
 };
 
@@ -44,13 +51,18 @@ static struct connection *connections;
 static char request[MAX_REQUEST];
 static size_t request_size;
 static struct samples samples;
-static size_t failures;
+static size_t failures, guesses;
+static unsigned looked_at;
+static const char served[] = "HTTP/1.1 200";
+static const char *expected = served;
 static int epoll_fd;
 static SSL_CTX *tls; /* NULL: plain */
 
-static void open_connection(struct connection *connection, int port)
+static void open_from(struct connection *connection, int port, unsigned source)
 {
-    connection->fd = generator_connect(port);
+    connection->fd = generator_try_connect(port, source);
+    if (connection->fd < 0)
+        generator_fail("connect");
     if (tls) {
         connection->ssl = SSL_new(tls);
         if (!connection->ssl || SSL_set_fd(connection->ssl, connection->fd) != 1)
@@ -58,6 +70,11 @@ static void open_connection(struct connection *connection, int port)
         SSL_set_connect_state(connection->ssl);
     }
     generator_watch(epoll_fd, connection->fd, connection);
+}
+
+static void open_connection(struct connection *connection, int port)
+{
+    open_from(connection, port, 0);
 }
 
 static void close_connection(struct connection *connection)
@@ -129,8 +146,10 @@ static bool answered(const struct connection *connection)
 
 static void note(const struct connection *connection)
 {
-    if (strncmp(connection->answer, "HTTP/1.1 200", 12) != 0)
-        failures++;
+    bool right = strncmp(connection->answer, expected, strlen(expected)) == 0;
+    if (!right && expected != served && strncmp(connection->answer, "HTTP/1.1 401", 12) == 0)
+        right = ++looked_at <= MAX_LOOKED_AT; /* a minute's attempts come back one by one */
+    failures += !right;
     samples_add(&samples, connection->sent_ns);
 }
 
@@ -138,8 +157,10 @@ static void print_rate(uint64_t start_ns)
 {
     double elapsed_s = (double)(generator_now_ns() - start_ns) / 1e9;
     samples_sort(&samples);
-    printf("{\"requests\":%zu,\"failures\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u}\n", samples.count,
-           failures, (double)samples.count / elapsed_s, samples_at(&samples, 0.5), samples_at(&samples, 0.99));
+    printf("{\"requests\":%zu,\"failures\":%zu,\"per_second\":%.0f,\"p50_us\":%u,\"p99_us\":%u,"
+           "\"guesses\":%zu}\n",
+           samples.count, failures, (double)samples.count / elapsed_s, samples_at(&samples, 0.5),
+           samples_at(&samples, 0.99), guesses);
     generator_pause("");
 }
 
@@ -162,6 +183,102 @@ static void run_rate(int count, uint64_t span_ns)
         }
     }
     print_rate(start_ns);
+}
+
+/* ---- connections of their own ---- */
+
+/* The answer is there, and the server has closed: the next one. */
+static void begin_anew(struct connection *connection, int port)
+{
+    close_connection(connection);
+    open_connection(connection, port);
+    send_request(connection);
+}
+
+static void run_fresh(int port, int count, uint64_t span_ns)
+{
+    struct epoll_event events[256];
+    generator_pause("open\n");
+    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + span_ns;
+    for (int i = 0; i < count; i++)
+        send_request(&connections[i]);
+    while (generator_now_ns() < end_ns) {
+        int ready = epoll_wait(epoll_fd, events, 256, 0);
+        for (int i = 0; i < ready; i++) {
+            struct connection *connection = events[i].data.ptr;
+            if (receive(connection) <= 0 || !answered(connection))
+                continue;
+            note(connection);
+            begin_anew(connection, port);
+        }
+    }
+    print_rate(start_ns);
+}
+
+/* ---- guesses beside calls ---- */
+
+static char guess[MAX_REQUEST];
+static size_t guess_size;
+
+static void step_guess(struct connection *connection)
+{
+    if (receive(connection) <= 0 || !answered(connection))
+        return;
+    /* The first ones are looked at. */
+    bool refused = strncmp(connection->answer, "HTTP/1.1 429", 12) == 0;
+    failures += !refused && strncmp(connection->answer, "HTTP/1.1 401", 12) != 0;
+    guesses += refused;
+    close(connection->fd);
+    connection->guesses = false;
+}
+
+/* Nothing if all guessers wait: then they are not answered as fast as they come, and the figures say so. */
+static void begin_guess(struct connection *guessers, int port)
+{
+    struct connection *free_one = guessers;
+    while (free_one < guessers + GUESSERS && free_one->guesses)
+        free_one++;
+    if (free_one == guessers + GUESSERS)
+        return;
+    open_from(free_one, port, GUESSER);
+    free_one->guesses = true;
+    free_one->have = 0;
+    if (write(free_one->fd, guess, guess_size) != (ssize_t)guess_size)
+        generator_fail("write");
+}
+
+static void run_beside(int port, int count, uint64_t span_ns)
+{
+    struct epoll_event events[256];
+    struct connection *guessers = connections + count + 1;
+    generator_pause("open\n");
+    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + span_ns, next_ns = start_ns, now_ns;
+    for (int i = 0; i < count; i++)
+        send_request(&connections[i]);
+    while ((now_ns = generator_now_ns()) < end_ns) {
+        int ready = epoll_wait(epoll_fd, events, 256, 0);
+        for (int i = 0; i < ready; i++) {
+            struct connection *connection = events[i].data.ptr;
+            if (connection->guesses) {
+                step_guess(connection);
+            } else if (receive(connection) > 0 && answered(connection)) {
+                note(connection);
+                send_request(connection);
+            }
+        }
+        if (now_ns >= next_ns) {
+            begin_guess(guessers, port);
+            next_ns += GUESS_EVERY_NS;
+        }
+    }
+    print_rate(start_ns);
+}
+
+static void load_guess(const char *request_path)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s-guess", request_path);
+    guess_size = generator_read_file(path, guess, MAX_REQUEST);
 }
 
 /* ---- TLS ---- */
@@ -279,7 +396,8 @@ static void run_streams(int port, int count, const char *trigger_path)
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: load rate|tls-rate|handshakes PORT CONNECTIONS SECONDS REQUEST | "
+    (void)fprintf(stderr, "usage: load rate|fresh|fresh-429|beside|tls-rate|handshakes PORT CONNECTIONS SECONDS "
+                          "REQUEST | "
                           "load streams|tls-idle PORT COUNT REQUEST TRIGGER\n");
     return 2;
 }
@@ -294,13 +412,15 @@ int main(int argc, char **argv)
     const char *mode = argc == 6 ? argv[1] : "";
     bool streams = strcmp(mode, "streams") == 0, idle = strcmp(mode, "tls-idle") == 0;
     bool handshakes = strcmp(mode, "handshakes") == 0, tls_rate = strcmp(mode, "tls-rate") == 0;
-    if (!streams && !idle && !handshakes && !tls_rate && strcmp(mode, "rate") != 0)
+    bool refused = strcmp(mode, "fresh-429") == 0, fresh = refused || strcmp(mode, "fresh") == 0;
+    bool beside = strcmp(mode, "beside") == 0;
+    if (!streams && !idle && !handshakes && !tls_rate && !fresh && !beside && strcmp(mode, "rate") != 0)
         return usage();
     int port = number(argv[2]), count = number(argv[3]);
     uint64_t span_ns = streams || idle ? 1 : generator_span_ns(argv[4]);
     if (port < 1 || port > 65535 || count < 1 || count >= MAX_CONNECTIONS || span_ns == 0)
         return usage();
-    connections = calloc((size_t)count + 1, sizeof(*connections));
+    connections = calloc((size_t)count + 1 + GUESSERS, sizeof(*connections));
     samples_init(&samples, MAX_SAMPLES);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (!connections || epoll_fd < 0)
@@ -316,8 +436,16 @@ int main(int argc, char **argv)
         open_tls(port, count);
     for (int i = 0; i < count && !tls_rate && !idle; i++)
         open_connection(&connections[i], port);
+    if (refused)
+        expected = "HTTP/1.1 429";
+    if (beside)
+        load_guess(argv[5]);
     if (idle)
         run_idle(count);
+    else if (fresh)
+        run_fresh(port, count, span_ns);
+    else if (beside)
+        run_beside(port, count, span_ns);
     else if (handshakes)
         run_handshakes(port, count, span_ns);
     else

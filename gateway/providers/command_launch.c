@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -29,7 +30,8 @@ struct launch {
     command_place *place;
     struct span search; /* PATH */
     pid_t gateway;
-    int report; /* a pipe, for the errno of the step that failed */
+    int report;           /* a pipe, for the errno of the step that failed */
+    volatile bool shared; /* by the child: so it was vfork() indeed, and is done when our thread goes on */
 };
 
 /* ---- the child: 0 or an errno each ---- */
@@ -83,7 +85,6 @@ static int set_bounds(const struct launch *launch)
         error = set_bound(RLIMIT_NOFILE, MAX_DESCRIPTORS, false);
     if (error == 0 && memory > 0)
         error = set_bound(RLIMIT_DATA, memory, true);
-    (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* fails if the gateway yields more than that already */
     return error;
 }
 
@@ -146,9 +147,10 @@ static int (*const steps[])(const struct launch *launch) = {
     lead_a_group, end_with_the_gateway, take_streams, set_bounds, enter_directory, reset_signals, load,
 };
 
-static _Noreturn void become_program(const struct launch *launch)
+static _Noreturn void become_program(struct launch *launch)
 {
     int error = 0;
+    launch->shared = true;
     for (unsigned i = 0; i < ARRAY_SIZE(steps) && error == 0; i++)
         error = steps[i](launch);
     (void)!write(launch->report, &error, sizeof(error));
@@ -159,7 +161,7 @@ static _Noreturn void become_program(const struct launch *launch)
 
 /* The analyzer knows vfork() as POSIX has it, after which only execve() may be called. Linux gives the child a table of
    descriptors, signals and limits of its own, and the steps are made for the memory that they share. */
-static pid_t make_child(const struct launch *launch)
+static pid_t make_child(struct launch *launch)
 {
     pid_t id = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
     if (id == 0)
@@ -167,15 +169,26 @@ static pid_t make_child(const struct launch *launch)
     return id < 0 ? -errno : id;
 }
 
-/* 0, or what the child could not do. The pipe ends when the program is loaded. */
-static int read_report(int report)
+/* 0, or what the child could not do. It has said so by now, and the pipe is not waited for: its end comes later, and
+   other programs that are being loaded hold it open, too. But the thread sanitizer makes fork() of vfork(). */
+static int read_report(const struct launch *launch, int report)
 {
     int error = 0;
     ssize_t got;
+    struct pollfd end = {.fd = report, .events = POLLIN};
+    while (!launch->shared && poll(&end, 1, -1) < 0 && errno == EINTR)
+        ;
     do
         got = read(report, &error, sizeof(error));
     while (got < 0 && errno == EINTR);
     return got == sizeof(error) ? -error : 0;
+}
+
+/* Not one of the steps: our thread waits until the program is loaded, and on a busy machine that would take it as long
+   as it takes whoever yields to all others. Fails if the gateway yields more than that already. */
+static void yield_to_gateway(pid_t id)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)id, NICENESS);
 }
 
 static void forget(pid_t id)
@@ -194,9 +207,10 @@ static int launch_and_listen(struct launch *launch, const int ends[2], pid_t *re
     pid_t id = make_child(launch);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
-    int result = id < 0 ? id : read_report(ends[0]);
+    int result = id < 0 ? id : read_report(launch, ends[0]);
     close(ends[0]);
     if (result == 0) {
+        yield_to_gateway(id);
         *ret_id = id;
         return 0;
     }
@@ -218,7 +232,7 @@ int command_launch(const struct command_process_plan *plan, const int stream[COM
         .gateway = getpid(),
     };
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) {
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
         int result = -errno;
         command_keeper_give(place);
         return result;

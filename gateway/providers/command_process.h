@@ -23,11 +23,11 @@ struct command_process_plan {
     struct command_keeper *keeper; /* NULL: nobody ends it in the gateway's stead */
 };
 
-/* Loads and starts the program: no signal is blocked or ignored, no descriptor of ours is open in it; from its first
-   instruction on it dumps no core, may open as many descriptors as programs expect, and yields to the gateway where
-   both want the processor. It ends with the thread that started it, and its group with the gateway if that has a
-   keeper. The gateway's own standard descriptors are open: main sees to it. 0, or -errno with nothing left: -ENOENT,
-   -EACCES, -E2BIG, -EMFILE, -EAGAIN ... */
+/* Loads and starts the program: no signal is blocked or ignored, no descriptor of ours is open in it. From its first
+   instruction on it dumps no core, and has no more memory than it may and as many descriptors as programs expect; once
+   it is loaded it yields to the gateway where both want the processor. It ends with the thread that started it, and its
+   group with the gateway if that has a keeper. The gateway's own standard descriptors are open: main sees to it. 0, or
+   -errno with nothing left: -ENOENT, -EACCES, -E2BIG, -EMFILE, -EAGAIN ... */
 MUST_USE int command_process_start(const struct command_process_plan *plan, struct command_process *ret_process);
 /* To all of the group. Only before it is reaped: until then its number can belong to nobody else. */
 void command_process_signal(const struct command_process *process, int signal_number);

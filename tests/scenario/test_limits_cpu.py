@@ -12,7 +12,7 @@ COMMANDS = """
 commands:
   - {name: burn, run: [sh, -c, "echo $$ >&2; while :; do :; done"], input_schema: {type: object}, timeout: 6s}
   - {name: family, run: [sh, -c, "(while :; do :; done) & while :; do :; done"], input_schema: {type: object}, timeout: 6s}
-  - {name: bounds, run: [sh, -c, "ulimit -c; ulimit -n; nice; ulimit -d"], input_schema: {type: object}, max_memory: 64MiB}
+  - {name: bounds, run: [sh, -c, "ulimit -c; ulimit -n; until [ $(nice) = 10 ]; do :; done; nice; ulimit -d"], input_schema: {type: object}, max_memory: 64MiB}
   - {name: hungry, run: [sh, -c, "x=x; while :; do x=$x$x$x; done"], input_schema: {type: object}, max_memory: 32MiB, timeout: 60s}
 """
 

@@ -92,7 +92,9 @@ bool overload_refuse(struct exchange *exchange)
     uint64_t now_ns = exchange->started_ns; /* its message is whole since then */
     if (target_ns(gateway) == UINT64_MAX)
         return false;
-    if (!probe->under_way && now_ns - MIN(now_ns, probe->sent_ns) >= PROBE_EVERY_NS)
+    if (probe->under_way)
+        queue_delay_look(&probe->queue, probe->sent_ns, now_ns, target_ns(gateway));
+    else if (now_ns - MIN(now_ns, probe->sent_ns) >= PROBE_EVERY_NS)
         send_probe(probe, exchange->reactor);
     if (!queue_delay_stands(&probe->queue, now_ns))
         return false;

@@ -38,7 +38,10 @@ static void test_moments(void **state)
         {320, 50, false, "one was in time: as long as the target is not too long"},
         {400, 400, false, "a burst that takes long"},
         {401, 0, false, "is over in one stroke"},
-        {500, 60, false, "again"},
+        {405, 60, false, "too long once more"},
+        {550, NOBODY, false, "but only once, and nothing has been seen since"},
+        {560, 40, false, "in time"},
+        {590, 60, false, "again"},
         {700, 60, true, "and again"},
         {859, NOBODY, true, "what was seen is news for an interval and as long as it had waited"},
         {860, NOBODY, false, "and no longer"},
@@ -73,6 +76,25 @@ static void test_something_waits(void **state)
     queue_delay_leave(&queue, START + 300000 * MS, START + 300001 * MS, TARGET);
 }
 
+/* A queue from which nothing has come out yet. */
+static void test_what_still_waits(void **state)
+{
+    struct queue_delay queue = {0};
+    (void)state;
+    leave(&queue, START, 60 * MS);
+    queue_delay_enter(&queue, START + 1 * MS);
+    queue_delay_look(&queue, START + 1 * MS, START + 51 * MS, TARGET);
+    assert_false(queue_delay_stands(&queue, START + 51 * MS)); /* it has not waited too long yet */
+    queue_delay_look(&queue, START + 1 * MS, START + 99 * MS, TARGET);
+    assert_false(queue_delay_stands(&queue, START + 99 * MS));
+    queue_delay_look(&queue, START + 1 * MS, START + 100 * MS, TARGET);
+    assert_true(queue_delay_stands(&queue, START + 100 * MS));
+    queue_delay_look(&queue, START + 100 * MS, START + 101 * MS, TARGET); /* a younger one says nothing */
+    assert_true(queue_delay_stands(&queue, START + 101 * MS));
+    queue_delay_leave(&queue, START + 100 * MS, START + 102 * MS, TARGET);
+    assert_false(queue_delay_stands(&queue, START + 102 * MS));
+}
+
 static void test_longest(void **state)
 {
     struct queue_delay queue = {0};
@@ -93,9 +115,8 @@ static void test_odd_clocks(void **state)
     queue_delay_leave(&queue, START + 2, START, TARGET);
     assert_int_equal(queue_delay_take_longest(&queue), 0);
     leave(&queue, START, 60 * MS);
-    leave(&queue, START + 200 * MS, 60 * MS);
-    assert_true(queue_delay_stands(&queue, START + 200 * MS));
-    assert_false(queue_delay_stands(&queue, MS));
+    leave(&queue, START - 200 * MS, 60 * MS);
+    assert_false(queue_delay_stands(&queue, START - 200 * MS));
     leave(&queue, UINT64_MAX, UINT64_MAX); /* wraps around, harmlessly */
     assert_int_equal(queue.waiting, 0);
 }
@@ -127,8 +148,8 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moments),    cmocka_unit_test(test_something_waits), cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_odd_clocks), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_moments),          cmocka_unit_test(test_something_waits), cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_what_still_waits), cmocka_unit_test(test_odd_clocks),      cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

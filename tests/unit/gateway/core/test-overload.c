@@ -74,6 +74,18 @@ static void test_burst(void **state UNUSED)
     fake_done(&fake);
 }
 
+/* Nor is who comes a while after a single stall. */
+static void test_stall(void **state UNUSED)
+{
+    struct fake fake;
+    begin_with(&fake, 500, 1);
+    assert_served(call_taking(&fake, 600));
+    clock_fake_advance(200 * MS);
+    assert_served(call_taking(&fake, 0));
+    assert_int_equal(refused(&fake), 0);
+    fake_done(&fake);
+}
+
 static void test_pause(void **state UNUSED)
 {
     struct fake fake;
@@ -143,11 +155,8 @@ static void test_each_for_itself(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_standing_queue),
-        cmocka_unit_test(test_burst),
-        cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_off),
-        cmocka_unit_test(test_what_is_no_request),
+        cmocka_unit_test(test_standing_queue),  cmocka_unit_test(test_burst), cmocka_unit_test(test_stall),
+        cmocka_unit_test(test_pause),           cmocka_unit_test(test_off),   cmocka_unit_test(test_what_is_no_request),
         cmocka_unit_test(test_each_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,6 @@ struct gateway *house_new(const struct auth_settings *auth)
     settings.limits.request_timeout_ms = 60000;
     settings.limits.max_buckets = 65536;
     settings.limits.auth_attempts.per_minute = settings.limits.auth_attempts.burst = 10;
-    settings.limits.queue_delay_ms = 500;
     if (auth)
         settings.auth = *auth;
     return make_snapshot(&settings, &snapshot) == 0 && gateway_new(snapshot, &gateway) == 0 ? gateway : NULL;

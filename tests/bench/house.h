@@ -1,4 +1,5 @@
-/* A gateway for benchmarks inside the process: one reactor, the built-in handlers, no front. */
+/* A gateway for benchmarks inside the process: one reactor, the built-in handlers, no front. Without
+   limits.queue_delay: a benchmark is one long turn of its reactor, in which everything waits. */
 #pragma once
 #include "gateway/core/gateway.h"
 

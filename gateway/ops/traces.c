@@ -181,7 +181,6 @@ static enum traces_answer post_once(struct traces *traces, struct span body, uin
     enum traces_answer answer =
         traces_post_send(traces->post, body, stopping ? MIN(left_ms, (uint64_t)TRACES_TIMEOUT_MS) : TRACES_TIMEOUT_MS,
                          give_up, traces, &rejected, ret_wait_ms);
-    say(traces, answer != TRACES_TAKEN);
     if (answer != TRACES_TAKEN)
         add_to(&traces->failures, 1);
     if (answer == TRACES_REFUSED)
@@ -190,6 +189,7 @@ static enum traces_answer post_once(struct traces *traces, struct span body, uin
         add_to(&traces->dropped_refused, MIN(rejected, count));
         add_to(&traces->exported, count - MIN(rejected, count));
     }
+    say(traces, answer != TRACES_TAKEN); /* who reads it finds it counted */
     return answer;
 }
 

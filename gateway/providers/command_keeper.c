@@ -1,6 +1,7 @@
 /* The keeper's process and the table of groups. The table is shared memory, anonymous; the keeper sleeps in read() and
    touches the table once. It leads a session of its own, so that what is sent to the gateway's group or terminal does
-   not reach it, and holds nothing of the gateway but its end of the pipe. Owns the table, the pipe and the process. */
+   not reach it, and holds nothing of the gateway but its end of a pair of sockets. Owns the table, the pair and the
+   process. */
 #include "gateway/providers/command_keeper.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +24,7 @@ struct groups {
 struct command_keeper {
     struct groups *groups;
     _Atomic unsigned next; /* where to look for a free place */
-    int alive;             /* the pipe's writing end; -1: there is no keeper */
+    int alive;             /* our end of the pair; -1: there is no keeper */
     pid_t id;
 };
 
@@ -54,6 +56,7 @@ static _Noreturn void keep(struct groups *groups, int gateway)
     (void)setsid();
     (void)prctl(PR_SET_NAME, NAME);
     let_go_of_all_but(gateway);
+    (void)!send(gateway, "", 1, MSG_NOSIGNAL); /* it is in its place */
     while (read(gateway, &byte, 1) < 0 && errno == EINTR)
         ;
     end_groups(groups);
@@ -62,10 +65,21 @@ static _Noreturn void keep(struct groups *groups, int gateway)
 
 /* ---- the gateway's side ---- */
 
+/* Until it sees to what is started. */
+static int await(int keeper)
+{
+    char byte;
+    ssize_t got;
+    do
+        got = read(keeper, &byte, 1);
+    while (got < 0 && errno == EINTR);
+    return got == 1 ? 0 : -ECHILD;
+}
+
 static int start_process(struct command_keeper *keeper)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
     keeper->id = fork();
     if (keeper->id == 0) {
@@ -75,7 +89,7 @@ static int start_process(struct command_keeper *keeper)
     int result = keeper->id < 0 ? -errno : 0;
     close(ends[0]);
     keeper->alive = ends[1];
-    return result;
+    return result < 0 ? result : await(keeper->alive);
 }
 
 static void keeper_free(struct command_keeper *keeper)
@@ -105,7 +119,7 @@ int command_keeper_start(struct command_keeper **ret_keeper)
     return result;
 }
 
-/* It is not left to see the pipe's end: a module's own child may hold it open. */
+/* It is not left to see our end closed: a module's own child may hold it open. */
 void command_keeper_stop(struct command_keeper *keeper)
 {
     if (!keeper)

@@ -3,11 +3,11 @@
    that are in a table which both share.
 
        gateway ── groups that run ──▶ table ◀── read once, at the end ── keeper
-          └─────── the writing end of a pipe, which nobody writes to ───────┘
+          └───────── an end each of a pair of sockets ──────────────────────┘
 
-   A program enters its own group before it is loaded, and holds the pipe open until then: the keeper cannot come too
-   early to see it. The gateway takes a group out before it reaps its leader: the keeper cannot kill a number that has a
-   new owner. Costs nothing per program but two stores. */
+   A program enters its own group before it is loaded, and holds the gateway's end open until then: the keeper cannot
+   come too early to see it. The gateway takes a group out before it reaps its leader: the keeper cannot kill a number
+   that has a new owner. Costs nothing per program but two stores. */
 #pragma once
 #include <stdatomic.h>
 #include <sys/types.h>

@@ -202,7 +202,7 @@ static unsigned descriptors_of(pid_t process)
     return count - 2; /* . and .. */
 }
 
-/* Its own session; /dev/null three times, and the pipe. */
+/* Its own session; /dev/null three times, and its end of the pair. */
 static void test_holds_nothing(void **state)
 {
     struct command_keeper *keeper = NULL;

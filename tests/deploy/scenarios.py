@@ -14,9 +14,9 @@ MANY = 10_000_000  # numbers that each caller has for itself
 SOURCES = [f"127.0.0.{i}" for i in range(2, 14)]  # enough that each gateway has some, if addresses decide
 STATE_TOOL = "test_input_required_result_request_state"
 ANSWER = {"action": "accept", "content": {"ok": True}}
-NOTICE_SECONDS = 0.5  # until a balancer that gets no word must have seen that a connection is dead
-SHORT = "2s"  # a balancer's patience in the test of silence, and far less than:
-SILENCE_SECONDS = 7
+NOTICE_SECONDS = 5  # until a balancer that gets no word must have seen that a connection is dead
+SHORT = "4s"  # a balancer's patience in the test of silence: several of its signs of life, and far less than:
+SILENCE_SECONDS = 10
 
 
 class Behind:

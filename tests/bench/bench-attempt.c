@@ -14,42 +14,14 @@
 
 enum { CALLS = 100000, ROUNDS = 9, ATTEMPTS = 10 };
 
-static const char message[] =
-    "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"message\":"
-    "\"hello\"},\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
-    "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"bench\",\"version\":\"1\"},"
-    "\"io.modelcontextprotocol/clientCapabilities\":{}}}}";
-
 static int last_status;
 static struct address here;
 static size_t wrong;
 
-static struct span header(struct exchange *exchange UNUSED, const char *name)
-{
-    if (strcasecmp(name, "Mcp-Method") == 0)
-        return SPAN("tools/call");
-    if (strcasecmp(name, "Mcp-Name") == 0)
-        return SPAN("echo");
-    return strcasecmp(name, "MCP-Protocol-Version") == 0 ? SPAN("2026-07-28") : (struct span){0};
-}
-
-static int send_event(struct exchange *exchange UNUSED, const struct event *event UNUSED)
-{
-    return FRONT_GONE;
-}
-
-static void reply(struct exchange *exchange UNUSED, struct reply *reply)
+static void look(const struct reply *reply)
 {
     last_status = reply->body ? reply->status : 0;
-    free(reply->body);
 }
-
-static void release(struct exchange *exchange UNUSED)
-{
-}
-
-static const struct front_ops ops = {
-    .name = "bench", .has_headers = true, .header = header, .send = send_event, .reply = reply, .release = release};
 
 /* As a front does it: who is it, and then an answer of either kind. */
 static void attempt(struct reactor *reactor, struct span key)
@@ -60,10 +32,9 @@ static void attempt(struct reactor *reactor, struct span key)
     struct guard_refusal refusal;
     struct exchange exchange;
     int result = guard_authenticate(reactor, &shown, &visit, &identity, &refusal);
-    exchange_init(&exchange, &ops, reactor);
+    house_exchange(&exchange, reactor, look);
     exchange.client = here;
     exchange.identity = identity;
-    exchange.message = (struct span){message, sizeof(message) - 1};
     if (result == GUARD_REFUSED)
         guard_refuse(&exchange, &refusal);
     else
@@ -81,28 +52,22 @@ static double run_attempts(struct reactor *reactor, struct span key, int status)
     return (double)(house_cpu_ns() - start_ns) / CALLS;
 }
 
-struct bench {
-    struct reactor_post post;
-    struct reactor *reactor;
-};
-
 static int compare(const void *a, const void *b)
 {
     double left = *(const double *)a, right = *(const double *)b;
     return (left > right) - (left < right);
 }
 
-static void run_bench(struct reactor_post *post)
+static void run_bench(struct reactor *reactor)
 {
-    struct bench *bench = CONTAINER_OF(post, struct bench, post);
     const struct span known = SPAN(KEY), guess = SPAN("weir-bench-key-that-is-a-guess-1");
     double served_ns[ROUNDS], refused_ns[ROUNDS], ratio[ROUNDS];
-    attempt(bench->reactor, known);
+    attempt(reactor, known);
     for (unsigned i = 0; i < ATTEMPTS; i++)
-        attempt(bench->reactor, guess);
+        attempt(reactor, guess);
     for (unsigned i = 0; i < ROUNDS; i++) {
-        served_ns[i] = run_attempts(bench->reactor, known, 200);
-        refused_ns[i] = run_attempts(bench->reactor, guess, 429);
+        served_ns[i] = run_attempts(reactor, known, 200);
+        refused_ns[i] = run_attempts(reactor, guess, 429);
         ratio[i] = refused_ns[i] / served_ns[i];
     }
     qsort(served_ns, ROUNDS, sizeof(double), compare);
@@ -110,7 +75,6 @@ static void run_bench(struct reactor_post *post)
     qsort(ratio, ROUNDS, sizeof(double), compare);
     printf("attempt refused with 429: %.0f ns, %.2f of a call that is served to a known key (%.0f ns); %zu wrong\n",
            refused_ns[ROUNDS / 2], ratio[ROUNDS / 2], served_ns[ROUNDS / 2], wrong);
-    reactor_stop(bench->reactor);
 }
 
 int main(void)
@@ -122,11 +86,7 @@ int main(void)
     struct gateway *gateway = api_key_hash(SPAN(KEY), digest) == 0 ? house_new(&auth) : NULL;
     if (!gateway || audit_open(gateway->audit, "/dev/null") != 0 || address_parse(SPAN("192.0.2.1:1"), &here) != 0)
         return 1;
-    struct bench bench = {.reactor = gateway->reactor[0]};
-    if (reactor_start(bench.reactor) < 0)
-        return 1;
-    reactor_post(bench.reactor, &bench.post, run_bench);
-    reactor_join(bench.reactor);
+    int result = house_run(gateway->reactor[0], run_bench);
     gateway_free(gateway);
-    return wrong > 0;
+    return result < 0 || wrong > 0;
 }

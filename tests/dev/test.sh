@@ -117,7 +117,7 @@ run_all_tests() {
     # Once more, for whoever reads only the end.
     local log=$BUILD/tests/Testing/Temporary/LastTest
     say "what the failed ones said"
-    grep -hE -A 3 '^(FAIL|ERROR): |^[A-Za-z.]*(Error|Exception|Refused|Closed)\b|^\[ +(ERROR|FAILED) +\]|runtime error:|Sanitizer: ' \
+    grep -hE -A 3 '^(FAIL|ERROR): |^[A-Za-z_.]*(Error|Exception|Refused|Closed):|^\[ +(ERROR|FAILED) +\]|runtime error:|Sanitizer: ' \
         "$log.log" | tail -n "$FAILURE_LINES"
     cat "${log}sFailed.log"
     return 1

@@ -94,7 +94,7 @@ class AccessLog(unittest.TestCase):
             async with Peer(Http(weir.host, weir.port, weir.path), True) as peer:
                 await peer.begin("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
                 await peer.wait_notification("notifications/subscriptions/acknowledged")
-                line = await asyncio.to_thread(weir.wait_log, "request", 30, 2)
+                line = await asyncio.to_thread(self.of_method, weir, "subscriptions/listen")
                 self.check(line, method="subscriptions/listen", outcome="ok", status="200")
 
         with WeirProcess(config()) as weir:
@@ -150,7 +150,7 @@ class AccessLog(unittest.TestCase):
                     await (await peer.begin("tools/call", {"name": name + "x" * 10000}))[1]
 
             asyncio.run(use())
-            line = weir.wait_log("request", count=2)
+            line = self.of_method(weir, "tools/call")
             self.assertTrue(line["name"].startswith(name), line)
             self.assertLess(len(line["name"]), 300)
             self.assertFalse(weir.logs("forged"))

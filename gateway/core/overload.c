@@ -59,11 +59,16 @@ void overload_add_message(struct text *out)
               quota_option(QUOTA_QUEUE_DELAY));
 }
 
+static void count_refusal(struct gateway *gateway, struct reactor *reactor)
+{
+    counter_add(reactor_counters(reactor), COUNTER_REFUSED_QUEUE_DELAY, 1);
+    quota_note_refused(&gateway->quotas, QUOTA_QUEUE_DELAY);
+}
+
 static void refuse(struct exchange *exchange)
 {
     CLEANUP(text_done) struct text message = TEXT(256);
-    counter_add(exchange_counters(exchange), COUNTER_REFUSED_QUEUE_DELAY, 1);
-    quota_note_refused(&exchange_gateway(exchange)->quotas, QUOTA_QUEUE_DELAY);
+    count_refusal(exchange_gateway(exchange), exchange->reactor);
     overload_add_message(&message);
     exchange_reply_error_full(exchange, ERROR_OVER_CAPACITY, text_span(&message), (struct span){0});
 }
@@ -108,8 +113,7 @@ bool overload_refuses_worker(struct gateway *gateway)
 {
     if (target_ns(gateway) == UINT64_MAX || !queue_delay_stands(&gateway->overload->workers, clock_now_ns()))
         return false;
-    counter_add(reactor_counters(reactor_current()), COUNTER_REFUSED_QUEUE_DELAY, 1);
-    quota_note_refused(&gateway->quotas, QUOTA_QUEUE_DELAY);
+    count_refusal(gateway, reactor_current());
     return true;
 }
 

@@ -164,7 +164,21 @@ static void print_rate(uint64_t start_ns)
     generator_pause("");
 }
 
-static void run_rate(int count, uint64_t span_ns)
+/* On a connection that stays. */
+static void ask_again(struct connection *connection, int port UNUSED)
+{
+    send_request(connection);
+}
+
+/* The answer is there, and the server has closed: the next one has a connection of its own. */
+static void begin_anew(struct connection *connection, int port)
+{
+    close_connection(connection);
+    open_connection(connection, port);
+    send_request(connection);
+}
+
+static void run_rate(int port, int count, uint64_t span_ns, void (*next)(struct connection *connection, int port))
 {
     struct epoll_event events[256];
     generator_pause("open\n");
@@ -178,38 +192,8 @@ static void run_rate(int count, uint64_t span_ns)
             struct connection *connection = events[i].data.ptr;
             if (receive(connection) > 0 && answered(connection)) {
                 note(connection);
-                send_request(connection);
+                next(connection, port);
             }
-        }
-    }
-    print_rate(start_ns);
-}
-
-/* ---- connections of their own ---- */
-
-/* The answer is there, and the server has closed: the next one. */
-static void begin_anew(struct connection *connection, int port)
-{
-    close_connection(connection);
-    open_connection(connection, port);
-    send_request(connection);
-}
-
-static void run_fresh(int port, int count, uint64_t span_ns)
-{
-    struct epoll_event events[256];
-    generator_pause("open\n");
-    uint64_t start_ns = generator_now_ns(), end_ns = start_ns + span_ns;
-    for (int i = 0; i < count; i++)
-        send_request(&connections[i]);
-    while (generator_now_ns() < end_ns) {
-        int ready = epoll_wait(epoll_fd, events, 256, 0);
-        for (int i = 0; i < ready; i++) {
-            struct connection *connection = events[i].data.ptr;
-            if (receive(connection) <= 0 || !answered(connection))
-                continue;
-            note(connection);
-            begin_anew(connection, port);
         }
     }
     print_rate(start_ns);
@@ -443,12 +427,12 @@ int main(int argc, char **argv)
     if (idle)
         run_idle(count);
     else if (fresh)
-        run_fresh(port, count, span_ns);
+        run_rate(port, count, span_ns, begin_anew);
     else if (beside)
         run_beside(port, count, span_ns);
     else if (handshakes)
         run_handshakes(port, count, span_ns);
     else
-        run_rate(count, span_ns);
+        run_rate(port, count, span_ns, ask_again);
     return 0;
 }

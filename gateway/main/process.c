@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
+
 static sigset_t our_signals(void)
 {
     sigset_t set;
@@ -17,6 +19,14 @@ static sigset_t our_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    return set;
+}
+
+/* SIGCHLD would wake the main thread for nothing whenever a program ends: their ends are seen through pidfds. */
+static sigset_t blocked_signals(void)
+{
+    sigset_t set = our_signals();
+    sigaddset(&set, SIGCHLD);
     return set;
 }
 
@@ -31,7 +41,7 @@ static int raise_descriptors(void)
 
 int process_prepare(void)
 {
-    sigset_t set = our_signals();
+    sigset_t set = blocked_signals();
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
         return -errno; /* who started us may ignore SIGCHLD: then programs would end without a status */
     int result = -pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -67,10 +77,12 @@ int process_set_workers(uint64_t workers)
 int process_signal(int timeout_ms)
 {
     sigset_t set = our_signals();
-    struct timespec limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    uint64_t end_ms = clock_now_ms() + (uint64_t)MAX(timeout_ms, 0);
     int found;
-    do
+    do {
+        uint64_t now_ms = clock_now_ms(), left_ms = end_ms - MIN(end_ms, now_ms);
+        struct timespec limit = {(time_t)(left_ms / 1000), (long)(left_ms % 1000) * 1000000};
         found = timeout_ms < 0 ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &limit);
-    while (found < 0 && errno == EINTR);
+    } while (found < 0 && errno == EINTR);
     return MAX(found, 0);
 }

@@ -3,6 +3,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from weir_process import WeirProcess
 
 BASE = "listen: [{address: '127.0.0.1:0'}]\nbuiltin: false\n"
 WAIT_SECONDS = 30
+CALLS = 50
 COMMANDS = BASE + """
 commands:
   - name: show
@@ -94,6 +96,20 @@ class Ends(unittest.TestCase):
         pids = wait_for(lambda: journal.exists() and journal.read_text().split(), "the program")
         self.assertTrue(all(map(alive, pids)), pids)
         return connection, pids
+
+    def test_ends_wake_one_thread(self):
+        """The one that waits for it: not the main thread, whose own waits would be cut short."""
+        with WeirProcess(COMMANDS) as weir:
+            main = Path(f"/proc/{weir.process.pid}/task/{weir.process.pid}/status")
+
+            def woken():
+                return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", main.read_text(), re.MULTILINE)[1])
+
+            call(weir, "mirror")
+            before = woken()
+            for _ in range(CALLS):
+                call(weir, "mirror")
+            self.assertLess(woken() - before, CALLS / 2)
 
     def test_client_goes_away(self):
         with WeirProcess(COMMANDS) as weir:

@@ -2,15 +2,35 @@
 streams end as their era wants it, and nobody new gets in."""
 import json
 import signal
+import threading
 import time
 import unittest
 
 from legacy import Session
 from test_http_front import ADMIN, LISTEN, LISTEN_REQUEST, SLOW, Client, ask, call, get, modern, used, wait_for
+from websocket_client import Closed, WebSocket
 from weir_process import WeirProcess, binary
 
 FIXTURE = f"modules: [{{path: '{binary().rpartition('/')[0]}/fixtures/conformance.so'}}]\n"
 DRAIN_SECONDS = 30  # limits.drain_timeout as it is
+
+
+class Caller(threading.Thread):
+    """Calls the tool `nothing` over a WebSocket, as fast as it can, until that is closed."""
+
+    def __init__(self, weir):
+        super().__init__(daemon=True)
+        self.weir, self.first, self.code = weir, threading.Event(), None
+        self.start()
+
+    def run(self):
+        try:
+            with WebSocket(self.weir.port) as client:
+                while True:
+                    client.call("tools/call", {"name": "nothing", "arguments": {}})
+                    self.first.set()
+        except Closed as closed:
+            self.code = closed.code
 
 
 class Drain(unittest.TestCase):
@@ -90,6 +110,20 @@ class Drain(unittest.TestCase):
             weir.signal(signal.SIGTERM)
             weir.wait_log("draining")
             self.assertEqual(weir.process.wait(DRAIN_SECONDS), 0)
+
+    def test_grace_ends_under_load(self):
+        """However many programs come to their end meanwhile."""
+        commands = "commands: [{name: nothing, run: ['true']}]\n"
+        with WeirProcess(LISTEN + commands + "limits: {drain_grace: 200ms}\n") as weir:
+            callers = [Caller(weir) for _ in range(4)]
+            for caller in callers:
+                caller.first.wait(DRAIN_SECONDS)
+            weir.signal(signal.SIGTERM)
+            weir.wait_log("draining")
+            self.assertEqual(weir.process.wait(DRAIN_SECONDS), 0)
+            for caller in callers:
+                caller.join()
+                self.assertEqual(caller.code, 1001)
 
     def test_interrupt_is_the_same(self):
         with WeirProcess(LISTEN + ADMIN + SLOW) as weir:

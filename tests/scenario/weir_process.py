@@ -21,6 +21,7 @@ DEFAULT_CONFIG = "listen: [{address: '127.0.0.1:0'}]\n"
 KEEPER = "command-keeper"
 START_SECONDS = 60
 STOP_SECONDS = 60
+LAST_LINES = 5
 URL = re.compile(r"(?:https?|tcp|tls)://(.*):(\d+)(/.*)?$")
 COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|runtime error:")
 
@@ -104,14 +105,21 @@ class WeirProcess:
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            waits, events = self._waits(), [line for line in self.stderr if parse_line(line).get("event") != "request"]
             self.kill()
-            raise AssertionError(f"the gateway did not stop within {seconds} s:\n{self.output()}") from None
+            raise AssertionError(f"the gateway did not stop within {seconds} s. Its threads wait in {waits}. It said last:\n" +
+                                 "\n".join(events[-LAST_LINES:])) from None
         self._reader.join(5)
         self.process.stderr.close()
         self._directory.cleanup()
         complaint = COMPLAINTS.search(self.output())
         assert not complaint, f"a sanitizer complained:\n{self.output()}"
         assert status == 0, f"exit status {status}:\n{self.output()}"
+
+    def _waits(self):
+        """Where in the kernel each thread is."""
+        return ", ".join(f"{(task / 'comm').read_text().strip()}: {(task / 'wchan').read_text()}"
+                         for task in Path(f"/proc/{self.process.pid}/task").iterdir())
 
     def _children(self):
         """(pid, name) of each."""

@@ -19,6 +19,14 @@ void text_clear(struct text *text)
     text->error = 0;
 }
 
+void text_clear_to(struct text *text, size_t most)
+{
+    if (text->room > most)
+        text_done(text);
+    else
+        text_clear(text);
+}
+
 /* Room for `bytes` more (and a NUL), at least doubling what is there, never above max_bytes. */
 static int grow(struct text *text, size_t bytes)
 {

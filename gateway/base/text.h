@@ -19,6 +19,8 @@ struct text {
 void text_done(struct text *text);
 /* Empties it but keeps the memory, and forgets an error. */
 void text_clear(struct text *text);
+/* The same for what lives long: memory of more than `most` bytes is released. */
+void text_clear_to(struct text *text, size_t most);
 /* The whole span or nothing of it. `span` must not lie in `text` itself. */
 static inline void text_add(struct text *text, struct span span);
 static inline void text_add_char(struct text *text, char byte);

@@ -26,10 +26,10 @@ static struct memory *memory_of(const struct lines_connection *connection)
     return &reactor_gateway(connection->front->reactor)->memory;
 }
 
-/* Nothing is kept of the line any more. */
+/* Nothing is kept of the line any more, nor what a long one has taken: the connection may stay for days. */
 static void forget_line(struct lines_connection *connection)
 {
-    text_clear(&connection->line);
+    text_clear_to(&connection->line, READ_BYTES);
     memory_give(memory_of(connection), connection->line_charged);
     connection->line_charged = 0;
 }

@@ -85,6 +85,28 @@ static void test_maximum(void **state)
     assert_int_equal(text.size, 0);
 }
 
+static void test_clear_to(void **state)
+{
+    CLEANUP(text_done) struct text text = TEXT(1000);
+    (void)state;
+    for (size_t i = 0; i < 100; i++)
+        text_add_char(&text, 'a');
+    size_t room = text.room;
+    text_clear_to(&text, room);
+    assert_int_equal(text.size, 0);
+    assert_int_equal(text.room, room);
+    text_clear_to(&text, room - 1);
+    assert_null(text.at);
+    text_add(&text, SPAN("abc"));
+    assert_text(&text, SPAN("abc"));
+    for (size_t i = 0; i < 1000; i++)
+        text_add_char(&text, 'a');
+    assert_int_equal(text.error, -EMSGSIZE);
+    text_clear_to(&text, 0);
+    assert_int_equal(text.error, 0);
+    assert_int_equal(text.max_bytes, 1000);
+}
+
 /* Once failed it stays failed: additions that would fit do nothing either. */
 static void test_failure_stays(void **state)
 {
@@ -297,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_additions),
         cmocka_unit_test(test_growth_is_geometric),
         cmocka_unit_test(test_maximum),
+        cmocka_unit_test(test_clear_to),
         cmocka_unit_test(test_failure_stays),
         cmocka_unit_test(test_maximum_of_each_addition),
         cmocka_unit_test(test_no_bytes_at_all),

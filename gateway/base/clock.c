@@ -3,6 +3,7 @@
 #include "gateway/base/clock.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 enum { NS_PER_MS = 1000000, MS_PER_SECOND = 1000 };
@@ -71,6 +72,18 @@ void clock_format_iso(uint64_t wall_ms, char *out)
         *out++ = parts[i].behind;
     }
     *out = '\0';
+}
+
+void clock_format_http(uint64_t wall_ms, char *out)
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t seconds = (time_t)(MIN(wall_ms, LAST_MS) / MS_PER_SECOND);
+    struct tm tm = {0};
+    (void)gmtime_r(&seconds, &tm);
+    (void)snprintf(out, CLOCK_HTTP_BYTES, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+                   months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 void clock_fake(uint64_t now_ns, uint64_t wall_ms)

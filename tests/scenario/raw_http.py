@@ -24,8 +24,9 @@ FIELDS = {
 }
 MAX_PAYLOAD = 64 * 1024
 HEAD_TIMEOUT = 1
+LISTEN = 'listen: [{address: "127.0.0.1:0"}]'
 CONFIG = f"""
-listen: [{{address: "127.0.0.1:0"}}]
+{LISTEN}
 limits: {{head_timeout: {HEAD_TIMEOUT}s, body_timeout: 1s, idle_timeout: 2s, max_payload: {MAX_PAYLOAD // 1024}KiB}}
 """
 

@@ -1,11 +1,16 @@
 """Malformed, smuggling, pipelined, chopped and late requests, byte for byte (the table is raw_http.py): no wrong answer, no hang,
-no second reply, and the gateway is in good health after all of it."""
+no second reply, and the gateway is in good health after all of it. The same behind TLS, where a request that comes whole on a
+connection that has had one has a way of its own."""
 import asyncio
 import random
 import socket
+import ssl
+import tempfile
 import unittest
+from pathlib import Path
 
-from raw_http import CONFIG, ROWS
+from certificates import Authority
+from raw_http import CONFIG, LISTEN, ROWS, post
 from weir_process import WeirProcess
 
 AT_ONCE = 24
@@ -58,10 +63,10 @@ async def read_response(reader, head_only):
 
 
 class Attempt:
-    """One connection with one row of the table."""
+    """One connection with one row of the table. `warm`: it has had a request before."""
 
-    def __init__(self, pieces, expected):
-        self.pieces = pieces
+    def __init__(self, pieces, expected, warm=False):
+        self.pieces, self.warm = pieces, warm
         alternatives = [words.split() for words in expected.split("|")]
         self.alternatives = [words if words[-1] == "close" else [*words, "open"] for words in alternatives]
         self.head_only = isinstance(pieces[0], bytes) and pieces[0].startswith(b"HEAD ")
@@ -97,9 +102,13 @@ class Attempt:
                 return
             self.seen.append(response.status)
 
-    async def run(self, host, port):
-        reader, writer = await asyncio.open_connection(host, port, limit=2**20)
+    async def run(self, host, port, trust):
+        reader, writer = await asyncio.open_connection(host, port, limit=2**20, ssl=trust, server_hostname="localhost" if trust else None)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.warm:
+            writer.write(post())
+            first = await read_response(reader, False)
+            assert first and first.status == "200", "the first request"
         sent = asyncio.ensure_future(self.write(writer))
         try:
             await asyncio.wait_for(self.read(reader, writer, sent), HANG_SECONDS)
@@ -111,15 +120,15 @@ class Attempt:
         return self.seen in self.alternatives
 
 
-async def run_rows(host, port, rows):
+async def run_rows(host, port, rows, trust=None, warm=False):
     gate = asyncio.Semaphore(AT_ONCE)
     failures = []
 
     async def run_row(name, pieces, expected, comment):
-        attempt = Attempt(pieces, expected)
+        attempt = Attempt(pieces, expected, warm)
         async with gate:
             try:
-                fine = await attempt.run(host, port)
+                fine = await attempt.run(host, port, trust)
             except Exception as error:  # noqa: BLE001 - any malformed response is this row's failure
                 attempt.seen.append(f"{type(error).__name__}: {error}")
                 fine = False
@@ -144,6 +153,17 @@ class RawHttp(unittest.TestCase):
             asyncio.run(run_rows(weir.host, weir.port, ROWS[:1]))
             self.assertFalse(failures, "\n" + "\n".join(failures))
             self.assertLessEqual(weir.descriptors(), before + AT_ONCE)
+
+    def test_table_over_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(Path(folder))
+            certificate, key = authority.sign("gateway")
+            trust = ssl.create_default_context(cafile=str(authority.path))
+            listen = LISTEN.replace("}]", f", tls: {{certificate: {certificate}, key: {key}}}}}]")
+            with WeirProcess(CONFIG.replace(LISTEN, listen)) as weir:
+                failures = asyncio.run(run_rows(weir.host, weir.port, ROWS, trust))
+                failures += asyncio.run(run_rows(weir.host, weir.port, ROWS, trust, warm=True))
+                self.assertFalse(failures, "\n" + "\n".join(failures))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
    a connection is resumed or cut; so a connection to which any of that has happened is `touched`, and remains so while
    more may follow. On one reactor; owns nothing. */
 #include "transports/serve/http_parts.h"
-#include "transports/serve/pump.h"
 
 /* From inside the pump: what there is to be done is done at the end of the turn. */
 static void on_told(void *context, enum pump_news news)
@@ -24,7 +23,8 @@ bool http_carried_open(struct http_connection *connection, struct pump *carrier)
 {
     connection->carrier = carrier;
     connection->carried = true;
-    connection->carried = pump_attend(carrier, on_told, connection);
+    connection->carried = pump_attend(
+        carrier, &(struct pump_attendant){.told = on_told, .filter = http_straight_filter, .context = connection});
     return connection->carried;
 }
 

@@ -30,6 +30,7 @@ static void forget(struct http_connection *connection)
 {
     struct http_front *front = connection->front;
     http_deadline_stop(connection);
+    http_straight_drop(connection);
     http_carried_close(connection);
     link_remove(&connection->hang_up);
     link_remove(&connection->all);
@@ -195,6 +196,7 @@ void http_front_adopt(struct http_front *front, const struct arrival *arrival)
     link_init(&connection->deadline);
     link_init(&connection->hang_up);
     link_init(&connection->touched);
+    link_init(&connection->held);
     link_append(&front->connections, &connection->all);
     http_deadline_set(connection, HTTP_PEEK);
     http_deadline_arm(front);

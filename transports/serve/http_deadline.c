@@ -49,7 +49,8 @@ static void peek_over(struct http_connection *connection)
    are more than all requests took, the next head has begun, right after the last answer. */
 static void settle(struct http_connection *connection)
 {
-    bool begun = socket_state_received(connection->fd) > connection->taken_bytes;
+    uint64_t came = connection->carrier ? pump_passed(connection->carrier) : socket_state_received(connection->fd);
+    bool begun = came > connection->taken_bytes;
     uint64_t since_ms = connection->since_ms;
     http_deadline_set(connection, begun ? HTTP_HEAD : HTTP_IDLE);
     connection->since_ms = since_ms;

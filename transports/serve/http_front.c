@@ -35,6 +35,7 @@ void http_front_unref(struct http_front *front)
     }
     close(front->watch_fd);
     free(front->peek_room);
+    text_done(&front->straight);
     free(front);
 }
 
@@ -70,7 +71,7 @@ static void run_daemon(struct http_daemon *daemon)
 
 static bool anything_wanted(const struct http_front *front)
 {
-    bool wanted = !link_alone(&front->resuming) || !link_alone(&front->touched);
+    bool wanted = !link_alone(&front->resuming) || !link_alone(&front->touched) || !link_alone(&front->held);
     for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++)
         wanted = wanted || front->daemon[kind].wanted;
     return wanted;
@@ -102,6 +103,7 @@ void http_front_turn(struct http_front *front)
 {
     for (unsigned i = 0; i < HTTP_MAX_TURNS && (i == 0 || anything_wanted(front)); i++) {
         http_carried_peek(front);
+        http_straight_serve(front);
         http_request_resume_all(front);
         for (unsigned kind = 0; kind < HTTP_DAEMONS; kind++) {
             struct http_daemon *daemon = &front->daemon[kind];
@@ -212,6 +214,7 @@ static void init_lists(struct http_front *front)
     link_init(&front->resuming);
     link_init(&front->hung_up);
     link_init(&front->touched);
+    link_init(&front->held);
     link_init(&front->connections);
 }
 
@@ -259,6 +262,7 @@ int http_front_new(struct reactor *reactor, const struct page *pages, size_t pag
                                  .loop = reactor_loop(reactor),
                                  .pages = pages,
                                  .pages_count = pages_count,
+                                 .straight = TEXT(SIZE_MAX),
                                  .references = 1};
     if (upgrade)
         front->upgrade = *upgrade;

@@ -16,7 +16,7 @@ enum { PAGE_MAX_BYTES = 16 << 20 };
 static const struct page *choose(const struct http_request *request)
 {
     const struct page *page = request->connection->page;
-    struct span accept = http_reply_lookup(request->connection, "Accept");
+    struct span accept = http_fields_find(request->connection, "Accept");
     return page->for_browsers && http_accepts_html(accept) ? page->for_browsers : page;
 }
 
@@ -71,7 +71,7 @@ static bool may_change(const struct http_request *request)
 {
     const struct http_connection *connection = request->connection;
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
-    struct span origin = http_reply_lookup(connection, "Origin");
+    struct span origin = http_fields_find(connection, "Origin");
     if (!address_is_loopback(&connection->client) && !address_is_local(&connection->client))
         return false;
     return span_absent(origin) ||

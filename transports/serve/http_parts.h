@@ -12,27 +12,32 @@
 #pragma once
 #include <microhttpd.h>
 
+#include "gateway/base/clock.h"
+#include "gateway/base/text.h"
 #include "gateway/core/front.h"
 #include "gateway/core/gateway.h"
 #include "gateway/core/guard.h"
 #include "transports/serve/http_front.h"
+#include "transports/serve/pump.h"
 #include "transports/wire/forwarded.h"
-#include "transports/wire/http_head.h"
+#include "transports/wire/http_message.h"
 
 enum {
     /* What a connection's heads, its own and its replies', have for memory. It is cleared after each request, and what
        is cleared has to be in the cache first: twice the memory costs a tenth of a request. */
     HTTP_REQUEST_MEMORY = 16 * 1024,
-    HTTP_LARGE_MEMORY = 32 * 1024, /* after a large first head (tokens): its connection's others will be large, too */
-    HTTP_STREAM_MEMORY = 6 * 1024, /* there may be thousands */
-    HTTP_PEEK_BYTES = 3 * 1024,    /* a head beyond this is large */
-    HTTP_SPARE_REQUESTS = 64,      /* kept for reuse, per reactor */
-    HTTP_SPARE_BODY = 4 * 1024,    /* a spare keeps a body buffer up to this */
-    HTTP_FIRST_BODY = 16 * 1024,   /* the most that a Content-Length alone makes us allocate */
-    HTTP_STREAM_BLOCK = 128,       /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
-    HTTP_KEEP_ALIVE_MS = 15000,    /* silence on a stream before a comment; less where idle_timeout is short */
-    HTTP_SESSION_ID_BYTES = 64,    /* longer ones than any we make are cut, and so unknown */
-    HTTP_MAX_TURNS = 8,            /* runs of a daemon before the loop gets its turn again */
+    HTTP_LARGE_MEMORY = 32 * 1024,   /* after a large first head (tokens): its connection's others will be large, too */
+    HTTP_STREAM_MEMORY = 6 * 1024,   /* there may be thousands */
+    HTTP_PEEK_BYTES = 3 * 1024,      /* a head beyond this is large */
+    HTTP_SPARE_REQUESTS = 64,        /* kept for reuse, per reactor */
+    HTTP_SPARE_BODY = 4 * 1024,      /* a spare keeps a body buffer up to this */
+    HTTP_FIRST_BODY = 16 * 1024,     /* the most that a Content-Length alone makes us allocate */
+    HTTP_STREAM_BLOCK = 128,         /* of an HTTP/1.0 stream; HTTP/1.1 uses the connection's memory */
+    HTTP_KEEP_ALIVE_MS = 15000,      /* silence on a stream before a comment; less where idle_timeout is short */
+    HTTP_SESSION_ID_BYTES = 64,      /* longer ones than any we make are cut, and so unknown */
+    HTTP_STRAIGHT_BYTES = 16 * 1024, /* a request that may go straight; <= PUMP_FILTER_ROOM */
+    HTTP_STRAIGHT_ANSWER = 64 * 1024,
+    HTTP_MAX_TURNS = 8, /* runs of a daemon before the loop gets its turn again */
 };
 
 enum http_stage {
@@ -77,6 +82,10 @@ struct http_front {
     struct link resuming; /* requests */
     struct link hung_up;  /* connections whose client has closed, with something left to settle */
     struct link touched;  /* carried connections for which something may have been written in this turn */
+    struct link held;     /* carried connections with bytes that may go straight */
+    struct text straight; /* an answer, for the moment of one call */
+    uint64_t date_s;      /* of: */
+    char date[CLOCK_HTTP_BYTES];
     struct link connections;
     const struct page *pages;
     size_t pages_count;
@@ -106,6 +115,7 @@ struct http_connection {
     struct link deadline; /* front->deadline[stage] */
     struct link hang_up;  /* front->hung_up */
     struct link touched;  /* front->touched */
+    struct link held;     /* front->held */
     struct http_front *front;
     struct pump *carrier;       /* of one that is carried; NULL: it is gone */
     struct http_daemon *daemon; /* NULL while peeking */
@@ -113,6 +123,7 @@ struct http_connection {
     struct peer_facts *facts;   /* counted */
     struct counted *network;    /* as in the arrival */
     struct http_request *request;
+    struct http_request *coming; /* its bytes are held; it is no request yet */
     const struct page *page;
     uint64_t since_ms;    /* when the stage began */
     uint64_t taken_bytes; /* heads and bodies of all requests so far, to tell a head that has begun */
@@ -138,8 +149,11 @@ struct http_request {
     struct link live;   /* front->live */
     char *body;
     size_t body_size, body_room;
+    size_t body_start;             /* in `body`: of what http_straight.c has read, the head is there, too */
+    struct span fields;            /* of that head; absent: libmicrohttpd has read it */
     size_t body_charged;           /* of it, to limits.memory */
     struct MHD_Response *response; /* made, not yet given to the connection */
+    struct span answer;            /* its body, if that is one piece */
     unsigned status;
     struct text queue;      /* events on their way; of an upgrade: its head, re-made */
     size_t queue_sent;      /* of queue, what libmicrohttpd has taken */
@@ -160,6 +174,8 @@ struct http_request {
     bool preflight;    /* answered by us: CORS */
     bool upgrade;      /* asks for the WebSocket protocol: answered by that front */
     bool asking;       /* the head waits for the guard; the callback judges it again when it is resumed */
+    bool whole;        /* its body was there before libmicrohttpd was */
+    bool ahead;        /* it has begun, and libmicrohttpd does not know of it yet */
     bool dispatched;
     bool dispatching; /* inside dispatch_*() */
     bool suspended;
@@ -217,6 +233,14 @@ void http_carried_peek(struct http_front *front);
 /* Carries what was written to the connections that were touched. After the daemons have run. */
 void http_carried_flush(struct http_front *front);
 
+/* http_straight.c */
+/* A pump_filter; `context` is the struct http_connection. */
+size_t http_straight_filter(void *context, char *bytes, size_t size, struct pump_order *order);
+/* Serves what is held, or gives it to the daemons. Before they run. */
+void http_straight_serve(struct http_front *front);
+/* Forgets what is held of the connection. */
+void http_straight_drop(struct http_connection *connection);
+
 /* http_deadline.c */
 void http_deadline_set(struct http_connection *connection, enum http_stage stage);
 void http_deadline_stop(struct http_connection *connection); /* before it is freed */
@@ -228,6 +252,16 @@ void http_deadline_arm(struct http_front *front);
 void *http_request_on_target(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result http_request_on_call(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                                      const char *version, const char *upload, size_t *upload_size, void **context);
+/* One that holds nothing yet, of this connection but not yet its request; NULL without memory. */
+struct http_request *http_request_new(struct http_connection *connection);
+/* Finds connection->route. */
+void http_request_target(struct http_connection *connection, struct span raw);
+/* As http_refuse_head(); of one that is refused the response is made, unless there is no memory. */
+MUST_USE int http_request_judge(struct http_request *request, const char *method, const char *version);
+/* The request is complete. 0, or there is no memory. */
+MUST_USE int http_request_dispatch(struct http_request *request);
+/* The connection is through with its request, if it has one. */
+void http_request_complete(struct http_connection *connection);
 void http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                                enum MHD_RequestTerminationCode code);
 /* For an answer that the core has to know of, though there is no message: request->exchange is set up. */
@@ -245,11 +279,15 @@ const struct address *http_request_source(struct http_request *request);
    `add` gives it the fields of the head. */
 struct address http_request_client(const struct http_connection *connection,
                                    void (*add)(struct forwarded *forwarded, const void *head), const void *head);
-/* An `add` for a head that libmicrohttpd has read; `connection` is the struct http_connection. */
-void http_request_add_forwarded(struct forwarded *forwarded, const void *connection);
 /* The connection of this call is suspended; from inside libmicrohttpd. */
 void http_request_suspend(struct http_request *request);
 void http_request_free(struct http_request *request); /* nobody refers to it */
+
+/* http_body.c */
+/* 0: there is room for so much more; -ENOMEM, or as memory_charge(). */
+MUST_USE int http_body_make_room(struct http_request *request, size_t more);
+/* Inside the callback. MHD_NO: it was refused, and the connection ends. */
+enum MHD_Result http_body_add(struct http_request *request, const char *bytes, size_t size);
 
 /* http_refuse.c */
 struct http_refusal {
@@ -320,9 +358,17 @@ MUST_USE int http_reply_make(struct http_request *request, unsigned status, cons
 MUST_USE int http_reply_field(struct MHD_Response *response, const char *name, const char *value);
 /* The fields that every response may need: Connection: close, CORS. */
 MUST_USE int http_reply_common(struct http_request *request);
+/* Whether its answer must be the connection's last. */
+bool http_reply_is_last(const struct http_request *request);
 /* Gives the response to the connection. Inside its callback. */
 enum MHD_Result http_reply_queue(struct http_request *request);
-struct span http_reply_lookup(const struct http_connection *connection, const char *name);
+
+/* http_fields.c, of the connection's request. */
+/* False: enough. The spans last as long as the request. */
+typedef bool (*http_fields_visitor)(void *context, struct span name, struct span value);
+void http_fields_each(const struct http_connection *connection, http_fields_visitor visitor, void *context);
+/* The value of the first field of that name, in any case, trimmed; absent: none, or there is no request. */
+struct span http_fields_find(const struct http_connection *connection, const char *name);
 
 /* http_stream.c */
 struct sse_event;

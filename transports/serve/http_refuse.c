@@ -11,13 +11,11 @@ struct fields {
     bool bad;
 };
 
-static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind UNUSED, const char *name, size_t name_size,
-                                const char *value, size_t value_size)
+static bool on_field(void *context, struct span name, struct span value)
 {
     struct fields *fields = context;
-    struct span text = {value, value_size};
-    fields->bad = http_head_add(fields->head, (struct span){name, name_size}, text) != 0;
-    return fields->bad ? MHD_NO : MHD_YES;
+    fields->bad = http_head_add(fields->head, name, value) != 0;
+    return !fields->bad;
 }
 
 static int refuse(struct http_refusal *refusal, enum error_name error, enum counter counter)
@@ -77,7 +75,7 @@ static int check_http(struct http_connection *connection, struct span method, co
         return refuse_http(refusal, 400, "The method is malformed");
     if (connection->route == HTTP_ROUTE_BAD)
         return refuse_http(refusal, 400, "The request target is malformed");
-    MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, on_field, &fields);
+    http_fields_each(connection, on_field, &fields);
     if (fields.bad)
         return refuse_http(refusal, 400, "A header field is malformed, or came twice");
     int result = check_framing(connection, version, head, refusal);
@@ -126,9 +124,9 @@ static int check_page_host(const struct http_connection *connection, const struc
 struct credentials http_refuse_credentials(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
-    struct credentials credentials = {.authorization = http_reply_lookup(connection, "Authorization"),
-                                      .api_key = http_reply_lookup(connection, "X-API-Key"),
-                                      .dpop = http_reply_lookup(connection, "DPoP"),
+    struct credentials credentials = {.authorization = http_fields_find(connection, "Authorization"),
+                                      .api_key = http_fields_find(connection, "X-API-Key"),
+                                      .dpop = http_fields_find(connection, "DPoP"),
                                       .address = http_request_source(request)};
     guard_show_certificate(connection->facts, &credentials);
     return credentials;
@@ -201,7 +199,7 @@ static int check_memory(struct http_connection *connection, struct span method, 
         result = memory_charge(memory, share);
     if (result != 0)
         return refuse(refusal, memory_guard_error(result), COUNTER_REFUSED_MEMORY);
-    connection->request->body_charged = share;
+    connection->request->body_charged += share;
     return 0;
 }
 

@@ -9,16 +9,6 @@
 
 enum { ORIGIN_MAX_BYTES = 1024, NUMBER_BYTES = 24 };
 
-struct span http_reply_lookup(const struct http_connection *connection, const char *name)
-{
-    const char *value = NULL;
-    size_t size = 0;
-    if (!connection ||
-        MHD_lookup_connection_value_n(connection->mhd, MHD_HEADER_KIND, name, strlen(name), &value, &size) != MHD_YES)
-        return (struct span){NULL, 0};
-    return span_trim((struct span){value ? value : "", size});
-}
-
 /* ---- making a response ---- */
 
 int http_reply_field(struct MHD_Response *response, const char *name, const char *value)
@@ -29,6 +19,7 @@ int http_reply_field(struct MHD_Response *response, const char *name, const char
 int http_reply_make(struct http_request *request, unsigned status, const char *content_type, char *body, size_t size)
 {
     request->status = status;
+    request->answer = (struct span){body, body ? size : 0};
     request->response = body ? MHD_create_response_from_buffer_with_free_callback(size, body, free)
                              : MHD_create_response_from_buffer_static(0, "");
     if (!request->response) {
@@ -46,7 +37,7 @@ static int add_cors(struct http_request *request)
     char text[ORIGIN_MAX_BYTES];
     struct http_connection *connection = request->connection;
     const struct listener_settings *listener = http_route_listener(connection, http_connection_settings(connection));
-    struct span origin = http_reply_lookup(connection, "Origin");
+    struct span origin = http_fields_find(connection, "Origin");
     if (span_absent(origin) || !http_route_speaks((enum http_route)connection->route) || !listener ||
         origin.size >= sizeof(text) ||
         !origin_allowed(origin, listener->allowed_origins.name, listener->allowed_origins.count))
@@ -62,7 +53,7 @@ static int add_cors(struct http_request *request)
     return result;
 }
 
-static bool must_close(const struct http_request *request)
+bool http_reply_is_last(const struct http_request *request)
 {
     const struct http_connection *connection = request->connection;
     return request->framing.chunked || connection->daemon->kind == HTTP_STREAMS || connection->hung_up ||
@@ -73,7 +64,7 @@ int http_reply_common(struct http_request *request)
 {
     if (request->status == MHD_HTTP_SWITCHING_PROTOCOLS)
         return 0; /* it is no HTTP connection any more */
-    if (must_close(request) && http_reply_field(request->response, "Connection", "close") != 0)
+    if (http_reply_is_last(request) && http_reply_field(request->response, "Connection", "close") != 0)
         return -ENOMEM;
     return request->from_browser ? add_cors(request) : 0;
 }
@@ -100,7 +91,7 @@ static struct http_request *of(struct exchange *exchange)
 
 static struct span on_header(struct exchange *exchange, const char *name)
 {
-    return http_reply_lookup(of(exchange)->connection, name);
+    return http_fields_find(of(exchange)->connection, name);
 }
 
 static int make_fields(struct http_request *request, const struct reply *reply)

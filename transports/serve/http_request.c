@@ -1,11 +1,7 @@
-/* One request's life inside libmicrohttpd's callbacks: target, head (judged at once), body (bounded as it comes),
-   dispatch, and either an answer on the spot or a suspended connection that is resumed when the answer is there. The
-   request outlives the connection when its handler does. On one reactor; the front keeps a few finished requests for
-   the next ones. */
-#include "gateway/core/access_log.h"
-#include "gateway/core/memory_guard.h"
+/* One request's life inside libmicrohttpd's callbacks: target, head (judged at once), body (http_body.c), dispatch, and
+   either an answer on the spot or a suspended connection that is resumed when the answer is there. The request outlives
+   the connection when its handler does. On one reactor; the front keeps a few finished requests for the next ones. */
 #include "transports/serve/http_parts.h"
-#include "transports/serve/refusal.h"
 #include "transports/serve/sse_legacy.h"
 #include "transports/wire/host.h"
 
@@ -29,7 +25,7 @@ static void on_told(void *context)
     http_request_resume(context);
 }
 
-static struct http_request *new_request(struct http_connection *connection)
+struct http_request *http_request_new(struct http_connection *connection)
 {
     struct http_front *front = connection->front;
     struct http_request *request = take_spare(front);
@@ -43,7 +39,6 @@ static struct http_request *new_request(struct http_connection *connection)
     link_init(&request->live);
     request->visit = (struct guard_visit){.front = "http", .told = on_told, .context = request};
     http_front_ref(front);
-    connection->request = request;
     return request;
 }
 
@@ -156,13 +151,9 @@ static void let_go(struct http_request *request)
         http_request_free(request);
 }
 
-void http_request_on_completed(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, void **context,
-                               enum MHD_RequestTerminationCode code UNUSED)
+void http_request_complete(struct http_connection *connection)
 {
-    struct http_connection *connection = *context;
-    struct http_request *request = connection ? TAKE(connection->request) : NULL;
-    if (!connection)
-        return;
+    struct http_request *request = TAKE(connection->request);
     http_deadline_set(connection, HTTP_IDLE_NEW);
     if (request) {
         request->connection = NULL;
@@ -180,6 +171,13 @@ void http_request_on_completed(void *cls UNUSED, struct MHD_Connection *mhd UNUS
         http_connection_cut(connection);
 }
 
+void http_request_on_completed(void *cls UNUSED, struct MHD_Connection *mhd UNUSED, void **context,
+                               enum MHD_RequestTerminationCode code UNUSED)
+{
+    if (*context)
+        http_request_complete(*context);
+}
+
 /* ---- target ---- */
 
 static struct http_connection *find_connection(struct MHD_Connection *mhd)
@@ -188,16 +186,13 @@ static struct http_connection *find_connection(struct MHD_Connection *mhd)
     return info->socket_context;
 }
 
-void *http_request_on_target(void *cls UNUSED, const char *uri, struct MHD_Connection *mhd)
+void http_request_target(struct http_connection *connection, struct span raw)
 {
-    struct http_connection *connection = find_connection(mhd);
     struct http_target target;
-    if (connection->stage != HTTP_HEAD)
-        http_deadline_set(connection, HTTP_HEAD);
     connection->route = HTTP_ROUTE_BAD;
     connection->target_has_host = false;
-    if (http_target_parse(span_of(uri), &target) != 0)
-        return connection;
+    if (http_target_parse(raw, &target) != 0)
+        return;
     connection->route = (uint8_t)http_route_find(connection, target.path, &connection->page);
     if (!span_absent(target.host)) { /* judged here: the text is changed after this call */
         const struct listener_settings *listener =
@@ -206,16 +201,25 @@ void *http_request_on_target(void *cls UNUSED, const char *uri, struct MHD_Conne
         connection->target_host_allowed =
             listener && host_allowed(target.host, listener->allowed_hosts.name, listener->allowed_hosts.count);
     }
+}
+
+void *http_request_on_target(void *cls UNUSED, const char *uri, struct MHD_Connection *mhd)
+{
+    struct http_connection *connection = find_connection(mhd);
+    if (connection->request)
+        return connection; /* it has begun ahead of this */
+    if (connection->stage != HTTP_HEAD)
+        http_deadline_set(connection, HTTP_HEAD);
+    http_request_target(connection, span_of(uri));
     return connection;
 }
 
 /* ---- head ---- */
 
-static enum MHD_Result add_forwarded(void *context, enum MHD_ValueKind kind UNUSED, const char *name, size_t name_size,
-                                     const char *value, size_t value_size)
+static bool add_forwarded(void *context, struct span name, struct span value)
 {
-    forwarded_add(context, (struct span){name, name_size}, (struct span){value ? value : "", value_size});
-    return MHD_YES;
+    forwarded_add(context, name, value);
+    return true;
 }
 
 struct address http_request_client(const struct http_connection *connection,
@@ -231,16 +235,15 @@ struct address http_request_client(const struct http_connection *connection,
     return client;
 }
 
-void http_request_add_forwarded(struct forwarded *forwarded, const void *connection)
+static void add_all_forwarded(struct forwarded *forwarded, const void *connection)
 {
-    const struct http_connection *of = connection;
-    MHD_get_connection_values_n(of->mhd, MHD_HEADER_KIND, add_forwarded, forwarded);
+    http_fields_each(connection, add_forwarded, forwarded);
 }
 
 const struct address *http_request_source(struct http_request *request)
 {
     if (!request->has_client)
-        request->client = http_request_client(request->connection, http_request_add_forwarded, request->connection);
+        request->client = http_request_client(request->connection, add_all_forwarded, request->connection);
     request->has_client = true;
     return &request->client;
 }
@@ -257,7 +260,8 @@ static void init_exchange(struct http_request *request)
     exchange->facts = request->facts = peer_facts_ref(connection->facts);
     exchange->identity = TAKE(request->identity);
     exchange->reserved = request->body_charged;
-    exchange->message = (struct span){request->body ? request->body : "", request->body_size};
+    exchange->message =
+        request->body ? (struct span){request->body + request->body_start, request->body_size} : SPAN("");
     if (request->session_id[0] != '\0')
         exchange->session_id = span_of(request->session_id);
 }
@@ -267,8 +271,8 @@ void http_request_open_exchange(struct http_request *request)
     init_exchange(request);
 }
 
-/* Nothing more is read of this connection: an answer to a head ends it. */
-static enum MHD_Result refuse(struct http_request *request, const struct http_refusal *refusal)
+/* Makes the response, unless there is no memory. */
+static void refuse(struct http_request *request, const struct http_refusal *refusal)
 {
     if (!refusal->is_guard)
         counter_add(request->front->counters, refusal->counter, 1);
@@ -280,11 +284,8 @@ static enum MHD_Result refuse(struct http_request *request, const struct http_re
     else
         exchange_reply_error(&request->exchange, refusal->error, refusal->message);
     request->dispatching = false;
-    if (!request->response)
-        return MHD_NO;
-    if (refusal->allow && http_reply_field(request->response, "Allow", refusal->allow) != 0)
-        return MHD_NO;
-    return http_reply_queue(request);
+    if (request->response && refusal->allow && http_reply_field(request->response, "Allow", refusal->allow) != 0)
+        MHD_destroy_response(TAKE(request->response));
 }
 
 static void keep_session_id(struct http_request *request, struct span value)
@@ -298,107 +299,60 @@ static void keep_session_id(struct http_request *request, struct span value)
 /* The issuer of a credential is being asked: the body stays where it is. */
 static enum MHD_Result ask(struct http_request *request)
 {
-    request->asking = true;
     http_deadline_set(request->connection, HTTP_BUSY);
     http_request_suspend(request);
     return MHD_YES;
 }
 
-static enum MHD_Result judge(struct http_request *request, const char *method, const char *version)
+int http_request_judge(struct http_request *request, const char *method, const char *version)
 {
-    struct http_connection *connection = request->connection;
     struct http_head head = {.json = {0}};
     struct http_refusal refusal = {.is_guard = false};
-    int result = http_refuse_head(connection, method, version, &head, &refusal);
+    int result = http_refuse_head(request->connection, method, version, &head, &refusal);
     request->from_browser = !span_absent(head.field[HTTP_FIELD_ORIGIN]);
-    if (result == HTTP_ASKING)
-        return ask(request);
-    request->asking = false;
+    request->asking = result == HTTP_ASKING;
+    if (result == HTTP_REFUSED)
+        refuse(request, &refusal);
     if (result != 0)
-        return refuse(request, &refusal);
+        return result;
     keep_session_id(request, head.field[HTTP_FIELD_MCP_SESSION_ID]);
     request->method = *method;
+    return 0;
+}
+
+/* Nothing more is read of this connection: an answer to a head ends it. */
+static enum MHD_Result answer_head(struct http_request *request)
+{
+    return request->response ? http_reply_queue(request) : MHD_NO;
+}
+
+static enum MHD_Result judge(struct http_request *request, const char *method, const char *version)
+{
+    int result = http_request_judge(request, method, version);
+    if (result != 0)
+        return result == HTTP_ASKING ? ask(request) : answer_head(request);
     if (request->framing.chunked || request->framing.length > 0)
-        http_deadline_set(connection, HTTP_BODY);
+        http_deadline_set(request->connection, HTTP_BODY);
     return MHD_YES;
 }
 
 static enum MHD_Result begin(struct http_connection *connection, const char *method, const char *version)
 {
+    struct http_request *request = http_request_new(connection);
+    if (!request)
+        return MHD_NO;
+    connection->request = request;
     counter_add(connection->front->counters, COUNTER_HTTP_REQUESTS, 1);
-    struct http_request *request = new_request(connection);
-    return request ? judge(request, method, version) : MHD_NO;
+    return judge(request, method, version);
 }
 
-/* ---- body ---- */
-
-/* Spares keep a little, which nobody counts. */
-static int charge_room(struct http_request *request, size_t room)
+/* Of a request that http_straight.c has read: what came of it so far. */
+static enum MHD_Result catch_up(struct http_request *request, const char *method, const char *version)
 {
-    struct memory *memory = &reactor_gateway(request->front->reactor)->memory;
-    if (room <= HTTP_SPARE_BODY || room <= request->body_charged)
-        return 0;
-    int result = memory_charge(memory, room - request->body_charged);
-    if (result == 0)
-        request->body_charged = room;
-    return result;
-}
-
-/* 0, -ENOMEM, or as memory_charge(). */
-static int make_room(struct http_request *request, size_t more)
-{
-    size_t wanted = request->body_size + more;
-    if (wanted <= request->body_room)
-        return 0;
-    size_t room = MAX(request->body_room * 2, MIN((size_t)request->framing.length, (size_t)HTTP_FIRST_BODY));
-    if (!request->framing.chunked)
-        room = MIN(room, (size_t)request->framing.length);
-    room = MAX(room, wanted);
-    int result = charge_room(request, room);
-    if (result != 0)
-        return result;
-    char *body = realloc(request->body, room);
-    if (!body)
-        return -ENOMEM;
-    request->body = body;
-    request->body_room = room;
-    return 0;
-}
-
-/* No answer can be queued while a body is coming, and reading on would be work without end: the refusal goes straight
-   to the socket, and the connection ends. */
-static enum MHD_Result refuse_body(struct http_request *request, enum error_name error, enum counter counter)
-{
-    struct http_connection *connection = request->connection;
-    const struct error_row *row = error_row(error);
-    counter_add(request->front->counters, counter, 1);
-    refusal_send(connection->fd, error, row->status[ERA_MODERN] == MHD_HTTP_SERVICE_UNAVAILABLE);
-    access_log_add_refusal(request->front->reactor,
-                           &(struct access_refusal){
-                               .front = http_reply_ops.name,
-                               .listener = http_route_listener(connection, http_connection_settings(connection)),
-                               .client = http_request_source(request),
-                               .facts = connection->facts,
-                               .identity = request->identity,
-                               .error = row->label,
-                               .status = (unsigned)row->status[ERA_MODERN],
-                               .bytes_in = request->body_size,
-                           });
-    return MHD_NO;
-}
-
-static enum MHD_Result add_body(struct http_request *request, const char *bytes, size_t size)
-{
-    size_t most = http_route_max_body(request->connection);
-    if (size > most || request->body_size > most - size)
-        return refuse_body(request, ERROR_PAYLOAD_TOO_LARGE, COUNTER_REFUSED_PAYLOAD);
-    int result = make_room(request, size);
-    if (result != 0)
-        return refuse_body(request, result < 0 ? ERROR_OVER_CAPACITY : memory_guard_error(result),
-                           COUNTER_REFUSED_MEMORY);
-    memcpy(request->body + request->body_size, bytes, size);
-    request->body_size += size;
-    return MHD_YES;
+    request->ahead = false;
+    if (request->asking)
+        return judge(request, method, version);
+    return request->dispatched ? MHD_YES : answer_head(request);
 }
 
 /* ---- dispatch ---- */
@@ -406,6 +360,10 @@ static enum MHD_Result add_body(struct http_request *request, const char *bytes,
 static void note_taken(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
+    if (request->whole) {
+        connection->taken_bytes += request->ahead ? 0 : request->body_start + request->body_size;
+        return;
+    }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     connection->taken_bytes += (info ? info->header_size : 0) + request->body_size;
@@ -418,7 +376,7 @@ static void dispatch_mcp(struct http_request *request)
         dispatch_message(&request->exchange);
         break;
     case 'G':
-        dispatch_stream(&request->exchange, http_reply_lookup(request->connection, "Last-Event-ID"));
+        dispatch_stream(&request->exchange, http_fields_find(request->connection, "Last-Event-ID"));
         break;
     default:
         dispatch_delete(&request->exchange);
@@ -463,7 +421,7 @@ static void dispatch_exchange(struct http_request *request)
     keep_pass(request);
 }
 
-static int dispatch(struct http_request *request)
+int http_request_dispatch(struct http_request *request)
 {
     request->dispatched = true;
     note_taken(request);
@@ -489,7 +447,7 @@ static int ask_upgrade_again(struct http_request *request)
 /* The request is complete; called again after each resume until there is an answer. */
 static enum MHD_Result finish(struct http_request *request)
 {
-    if (!request->dispatched ? dispatch(request) != 0 : ask_upgrade_again(request) != 0)
+    if (!request->dispatched ? http_request_dispatch(request) != 0 : ask_upgrade_again(request) != 0)
         return MHD_NO;
     if (request->gone)
         return MHD_NO;
@@ -504,13 +462,18 @@ enum MHD_Result http_request_on_call(void *cls UNUSED, struct MHD_Connection *mh
                                      void **context)
 {
     struct http_connection *connection = *context;
-    if (!connection->request)
+    struct http_request *request = connection->request;
+    if (!request)
         return begin(connection, method, version);
-    if (connection->request->asking)
-        return connection->request->gone ? MHD_NO : judge(connection->request, method, version);
+    if (request->gone)
+        return MHD_NO;
+    if (request->ahead)
+        return catch_up(request, method, version);
+    if (request->asking)
+        return judge(request, method, version);
     if (*upload_size == 0)
-        return finish(connection->request);
-    enum MHD_Result result = add_body(connection->request, upload, *upload_size);
+        return finish(request);
+    enum MHD_Result result = request->whole ? MHD_YES : http_body_add(request, upload, *upload_size);
     *upload_size = 0;
     return result;
 }

@@ -117,7 +117,7 @@ static int add_allowed_headers(struct http_request *request)
     static const char known[] = "Accept, Authorization, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, "
                                 "Mcp-Name, Mcp-Session-Id, X-API-Key";
     char names[ALLOW_HEADERS_MAX_BYTES];
-    struct span wanted = http_reply_lookup(request->connection, "Access-Control-Request-Headers");
+    struct span wanted = http_fields_find(request->connection, "Access-Control-Request-Headers");
     if (wanted.size == 0 || wanted.size >= sizeof(names) || !is_name_list(wanted))
         return http_reply_field(request->response, "Access-Control-Allow-Headers", known);
     memcpy(names, wanted.at, wanted.size);

@@ -59,15 +59,14 @@ bool http_upgrade_asked(const struct http_connection *connection, struct span me
            http_upgrade_served(connection);
 }
 
-static enum MHD_Result add_field(void *context, enum MHD_ValueKind kind UNUSED, const char *name, size_t name_size,
-                                 const char *value, size_t value_size)
+static bool add_field(void *context, struct span name, struct span value)
 {
     struct text *head = context;
-    text_add(head, (struct span){name, name_size});
+    text_add(head, name);
     text_add_literal(head, ": ");
-    text_add(head, (struct span){value, value_size});
+    text_add(head, value);
     text_add_literal(head, "\r\n");
-    return MHD_YES;
+    return true;
 }
 
 /* In the place where a stream has its events. */
@@ -78,7 +77,7 @@ static struct span remake_head(struct http_request *request)
     struct text *head = &request->queue;
     text_clear(head);
     text_addf(head, "GET %s HTTP/1.1\r\n", listener ? listener->path : "/");
-    MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, add_field, head);
+    http_fields_each(connection, add_field, head);
     text_add_literal(head, "\r\n");
     return text_span(head);
 }

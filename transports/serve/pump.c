@@ -49,7 +49,7 @@ static void watch(struct pump *pump)
 {
     int outer = reads_outer(pump) ? UV_READABLE : idle_interest(&pump->outer, pump->inward.ended, true);
     int inner = 0;
-    if (!pump->told)
+    if (!pump->attendant.told)
         inner = reads_inner(pump) ? UV_READABLE : idle_interest(&pump->inner, pump->outward.ended, false);
     if (send_queue_size(&pump->outward.queue) > 0)
         outer |= UV_WRITABLE;
@@ -63,7 +63,7 @@ static void watch(struct pump *pump)
 
 static void carry_peers_end(struct pump *pump)
 {
-    if (!pump->inward.ended || pump->inward.carried || send_queue_size(&pump->inward.queue) > 0)
+    if (!pump->inward.ended || pump->inward.carried || pump->holding || send_queue_size(&pump->inward.queue) > 0)
         return;
     shutdown(pump->inner.fd, SHUT_WR);
     pump->inward.carried = true;
@@ -265,11 +265,7 @@ static void carry_first(struct pump *pump, const struct pump_settings *settings)
 {
     char *plain = pump->pumps->plain;
     struct span inner = settings->first_to_inner, outer = settings->first_from_outer;
-    if (inner.size > 0) {
-        int result = send_queue_add(&pump->inward.queue, pump->inner.fd, inner);
-        if (result != 0)
-            pump_inner_failed(pump, result);
-    }
+    pump_send_inward(pump, inner);
     if (outer.size > 0 && !pump->over) {
         memmove(plain, outer.at, outer.size); /* it may lie there already */
         pump_carry_inward(pump, plain, outer.size);
@@ -316,12 +312,11 @@ void pump_pause(struct pump *pump, bool paused)
     settle(pump);
 }
 
-bool pump_attend(struct pump *pump, pump_told told, void *context)
+bool pump_attend(struct pump *pump, const struct pump_attendant *attendant)
 {
     if (pump->over)
         return false;
-    pump->told = told;
-    pump->owner = context;
+    pump->attendant = *attendant;
     pump_tell(pump, PUMP_CAME);
     if (pump->inward.carried)
         pump_tell(pump, PUMP_ENDED);
@@ -331,7 +326,8 @@ bool pump_attend(struct pump *pump, pump_told told, void *context)
 
 void pump_leave(struct pump *pump)
 {
-    pump->told = NULL;
+    pump->attendant = (struct pump_attendant){.told = NULL};
+    pump->holding = false;
     settle(pump);
 }
 
@@ -350,6 +346,14 @@ void pump_write(struct pump *pump, struct span bytes)
     settle(pump);
 }
 
+void pump_pass(struct pump *pump, struct span bytes)
+{
+    pump->holding = false;
+    if (!pump->over && !pump->discarding)
+        pump_send_inward(pump, bytes);
+    settle(pump);
+}
+
 size_t pump_queued(const struct pump *pump)
 {
     return send_queue_size(&pump->outward.queue);
@@ -358,6 +362,11 @@ size_t pump_queued(const struct pump *pump)
 size_t pump_queued_inward(const struct pump *pump)
 {
     return send_queue_size(&pump->inward.queue);
+}
+
+uint64_t pump_passed(const struct pump *pump)
+{
+    return pump->passed;
 }
 
 int pump_socketpair(int ret_fd[2])

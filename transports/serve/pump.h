@@ -22,7 +22,7 @@
 
 enum {
     PUMP_READ_BYTES = 64 * 1024,   /* most that is carried at once */
-    PUMP_FILTER_ROOM = 1024,       /* by so much a filter may lengthen what it is given */
+    PUMP_FILTER_ROOM = 16 * 1024,  /* by so much a filter may lengthen what it is given */
     PUMP_MAX_QUEUE = 256 * 1024,   /* per direction; it exists only while the receiving end is slow */
     PUMP_MAX_FIRST = 64 * 1024,    /* of first_to_inner, and of first_from_outer */
     PUMP_MAX_SWALLOWED = 4 * 1024, /* of the swallowed head */
@@ -60,12 +60,14 @@ struct pump_order {
     bool finish;      /* the connection ends: nothing more is taken from the peer */
     struct span last; /* then these are the last bytes for the peer (behind what the inner end has written by now);
                          at most PUMP_MAX_LAST; copied before the filter is called again */
+    bool holds;       /* what was held back may still go to the inner end: a pump_pass() follows before the loop
+                         sleeps, and until then the peer's end is not carried over. Not with finish */
 };
 
 /* Sees all that comes from the outer end, in order, before the inner end does. `bytes` has room for size +
    PUMP_FILTER_ROOM; it may be rewritten in place. Returns how many bytes of it go on to the inner end, at most size +
    PUMP_FILTER_ROOM: what is to be held back the filter keeps itself. With order->finish the returned bytes still go
-   to the inner end. It must not call any pump function. */
+   to the inner end. It must not call any pump function but those that only tell. */
 typedef size_t (*pump_filter)(void *context, char *bytes, size_t size, struct pump_order *order);
 
 /* What the owner of the other side is told, if it attends to the inner end. */
@@ -76,6 +78,12 @@ enum pump_news {
     PUMP_GONE,  /* both descriptors are closed; told last */
 };
 typedef void (*pump_told)(void *context, enum pump_news news);
+
+struct pump_attendant {
+    pump_told told;
+    pump_filter filter; /* in place of the pump's own; NULL: that one */
+    void *context;      /* of both */
+};
 
 struct pump_settings {
     int outer_fd;                 /* connected, non-blocking; taken */
@@ -109,7 +117,7 @@ void pump_pause(struct pump *pump, bool paused);
    of it, and of the pump's end, from inside functions of this header (this one, too: of what has happened before), of
    which it may call none. That spares each request two wake-ups and a turn of the loop. Whether the pump goes on; if
    not, nothing is told. */
-MUST_USE bool pump_attend(struct pump *pump, pump_told told, void *context);
+MUST_USE bool pump_attend(struct pump *pump, const struct pump_attendant *attendant);
 /* The owner does not attend to the inner end any more: the loop watches it as it did before. */
 void pump_leave(struct pump *pump);
 /* Carries what the inner end has written already, PUMP_READ_BYTES at most, without waiting for the loop to notice it:
@@ -119,10 +127,15 @@ size_t pump_flush(struct pump *pump);
    knows that the inner end has written nothing that is not carried yet two system calls. Nothing once the pump ends.
    Not from inside a filter. */
 void pump_write(struct pump *pump, struct span bytes);
+/* Sends to the inner end what a filter has held back; may be absent: it was of use otherwise. Not from inside a filter.
+ */
+void pump_pass(struct pump *pump, struct span bytes);
 /* Bytes for the peer that it has not taken yet, as far as the pump holds them. */
 size_t pump_queued(const struct pump *pump);
 /* The other way round: bytes of the peer that the inner end has not taken yet. */
 size_t pump_queued_inward(const struct pump *pump);
+/* How many bytes have gone, or wait to go, to the inner end since the beginning. */
+uint64_t pump_passed(const struct pump *pump);
 
 /* Both ends of a new socketpair, non-blocking and close-on-exec. 0 or -errno. */
 MUST_USE int pump_socketpair(int ret_fd[2]);

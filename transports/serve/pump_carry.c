@@ -124,21 +124,36 @@ void pump_finish_because(struct pump *pump, struct span last, enum pump_reason r
     pump->outward.ended = true;
 }
 
+void pump_send_inward(struct pump *pump, struct span bytes)
+{
+    int result = bytes.size > 0 ? send_queue_add(&pump->inward.queue, pump->inner.fd, bytes) : 0;
+    if (result != 0)
+        pump_inner_failed(pump, result);
+    pump->passed += bytes.size;
+    if (bytes.size > 0)
+        pump_tell(pump, PUMP_CAME);
+}
+
+static size_t filter(struct pump *pump, char *bytes, size_t size, struct pump_order *order)
+{
+    const struct pump_attendant *attendant = &pump->attendant;
+    pump_filter of = attendant->filter ? attendant->filter : pump->filter;
+    size_t room = size + PUMP_FILTER_ROOM;
+    if (!of)
+        return size;
+    size = of(attendant->filter ? attendant->context : pump->context, bytes, size, order);
+    return MIN(size, room);
+}
+
 /* `bytes` lie in pumps->plain, with the filter's room behind them. */
 void pump_carry_inward(struct pump *pump, char *bytes, size_t size)
 {
     struct pump_order order = {0};
     if (pump->discarding || size == 0)
         return;
-    if (pump->filter) {
-        size_t room = size + PUMP_FILTER_ROOM;
-        size = pump->filter(pump->context, bytes, size, &order);
-        size = MIN(size, room);
-    }
-    int result = send_queue_add(&pump->inward.queue, pump->inner.fd, (struct span){bytes, size});
-    if (result != 0)
-        pump_inner_failed(pump, result);
-    pump_tell(pump, PUMP_CAME);
+    size = filter(pump, bytes, size, &order);
+    pump->holding = order.holds;
+    pump_send_inward(pump, (struct span){bytes, size});
     if (order.finish)
         pump_finish_because(pump, order.last, PUMP_FINISHED);
 }

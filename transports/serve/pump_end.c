@@ -64,7 +64,7 @@ void pump_end(struct pump *pump, enum pump_reason reason)
     close_end(&pump->outer);
     close_end(&pump->inner);
     pump_tell(pump, PUMP_GONE);
-    pump->told = NULL;
+    pump->attendant = (struct pump_attendant){.told = NULL};
 }
 
 /* ---- endings that take their time ---- */

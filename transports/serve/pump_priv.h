@@ -43,10 +43,10 @@ struct pump {
     pump_filter filter;
     void (*ended)(void *context, enum pump_reason reason);
     void *context;
-    pump_told told; /* NULL: nobody attends to the inner end */
-    void *owner;
+    struct pump_attendant attendant; /* told NULL: nobody attends to the inner end */
     struct pump_end_point outer, inner;
     struct pump_flow inward, outward;
+    uint64_t passed;      /* to the inner end */
     uint64_t since_ms;    /* the ending began, or (outward.carried) the peer was told */
     uint64_t progress_ms; /* the peer took something last */
     uint64_t progress;
@@ -54,6 +54,7 @@ struct pump {
     uint8_t swallow_match; /* of blank_line */
     bool swallowing;
     bool paused;     /* by pump_pause() */
+    bool holding;    /* a filter, for a moment */
     bool discarding; /* what the peer sends is of no use any more */
     bool finishing;  /* the inner end has been closed by us */
     bool is_ending, close_said, over, reason_known;
@@ -64,8 +65,8 @@ struct pump {
 /* To whoever attends to the inner end. */
 static inline void pump_tell(struct pump *pump, enum pump_news news)
 {
-    if (pump->told)
-        pump->told(pump->owner, news);
+    if (pump->attendant.told)
+        pump->attendant.told(pump->attendant.context, news);
 }
 
 /* pump_end.c */
@@ -86,6 +87,8 @@ size_t pump_read_inner(struct pump *pump);
 void pump_read_outer(struct pump *pump);
 /* To the peer, through TLS where there is one. */
 void pump_carry_outward(struct pump *pump, struct span bytes);
+/* As it is. */
+void pump_send_inward(struct pump *pump, struct span bytes);
 /* `bytes` lie in pumps->plain, with the filter's room behind them. */
 void pump_carry_inward(struct pump *pump, char *bytes, size_t size);
 void pump_decrypt(struct pump *pump, struct span input);

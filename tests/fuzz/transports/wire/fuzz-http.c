@@ -1,8 +1,9 @@
-/* Fuzz target of transports/wire: heads, targets, hosts and events from arbitrary bytes. Beyond not crashing, it checks
-   what must hold: a field is part of the input, an event never ends inside its data and is read as it was written, what
-   is read does not depend on the pieces in which it comes, a peek never takes its decision back. */
+/* Fuzz target of transports/wire: heads, whole requests, targets, hosts and events from arbitrary bytes. Beyond not
+   crashing, it checks what must hold: a field is part of the input, an event never ends inside its data and is read as
+   it was written, what is read does not depend on the pieces in which it comes, a peek never takes its decision back.
+ */
 #include "transports/wire/host.h"
-#include "transports/wire/http_head.h"
+#include "transports/wire/http_message.h"
 #include "transports/wire/sse.h"
 #include "transports/wire/sse_reader.h"
 
@@ -36,6 +37,22 @@ static void check_head(struct span input)
     (void)http_head_accepts_json(&head);
     (void)http_head_accepts_event_stream(&head);
     (void)http_head_is_json(&head);
+}
+
+/* What is read as one request is one, and says nothing twice that counts. */
+static void check_message(struct span input)
+{
+    struct http_message message, part;
+    struct span name, value;
+    if (http_message_read(input, &message) != 0)
+        return;
+    check(inside(message.target, input) && inside(message.fields, input) && inside(message.body, input));
+    check(message.body.size == 0 || message.body.at + message.body.size == input.at + input.size);
+    check(http_head_peek(input) != HTTP_PEEK_MORE);
+    for (struct span rest = message.fields; http_message_next_field(&rest, &name, &value);)
+        check(http_is_token(name) && !memchr(value.at, '\n', value.size));
+    for (size_t size = 0; size < input.size; size++)
+        check(http_message_read((struct span){input.at, size}, &part) != 0);
 }
 
 static void check_target(struct span input)
@@ -130,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char empty[] = "";
     struct span input = {size > 0 ? (const char *)data : empty, size};
     check_head(input);
+    check_message(input);
     check_target(input);
     check_host(input);
     check_peek(input);

@@ -32,6 +32,25 @@ static void test_format_iso(void **state)
     }
 }
 
+static void test_format_http(void **state)
+{
+    static const struct {
+        uint64_t wall_ms;
+        const char *text;
+    } rows[] = {
+        {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {784111777999, "Sun, 06 Nov 1994 08:49:37 GMT"},
+        {951782400000, "Tue, 29 Feb 2000 00:00:00 GMT"},
+        {UINT64_MAX, "Fri, 31 Dec 9999 23:59:59 GMT"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char out[CLOCK_HTTP_BYTES];
+        clock_format_http(rows[i].wall_ms, out);
+        assert_string_equal(out, rows[i].text);
+    }
+}
+
 static void test_fake(void **state)
 {
     (void)state;
@@ -64,6 +83,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_format_iso),
+        cmocka_unit_test(test_format_http),
         cmocka_unit_test(test_fake),
         cmocka_unit_test(test_never_goes_back),
     };

@@ -18,7 +18,7 @@ static void on_told(void *context, enum pump_news news)
 static void open_attended(struct bench *bench, struct owner *owner)
 {
     open_bench(bench, (struct pump_settings){0});
-    assert_true(pump_attend(bench->pump, on_told, owner));
+    assert_true(pump_attend(bench->pump, &(struct pump_attendant){.told = on_told, .context = owner}));
     *owner = (struct owner){0};
 }
 
@@ -87,7 +87,7 @@ static void test_what_came_before_is_told(void **state UNUSED)
     assert_true(put(&bench.peer, SPAN("early")));
     shutdown(bench.peer.fd, SHUT_WR);
     WAIT_FOR(&bench, bench.library.at_end);
-    assert_true(pump_attend(bench.pump, on_told, &owner));
+    assert_true(pump_attend(bench.pump, &(struct pump_attendant){.told = on_told, .context = &owner}));
     assert_int_equal(owner.came, 1);
     assert_int_equal(owner.ended, 1);
     close_bench(&bench);
@@ -113,7 +113,7 @@ static void test_one_that_is_over(void **state UNUSED)
     struct owner owner = {0};
     open_bench(&bench, (struct pump_settings){0});
     pump_cut(bench.pump);
-    assert_false(pump_attend(bench.pump, on_told, &owner));
+    assert_false(pump_attend(bench.pump, &(struct pump_attendant){.told = on_told, .context = &owner}));
     assert_int_equal(owner.came + owner.ended + owner.taken + owner.gone, 0);
     close_bench(&bench);
     assert_int_equal(owner.gone, 0);
@@ -153,12 +153,108 @@ static void test_back_pressure(void **state UNUSED)
     close_bench(&bench);
 }
 
+/* ---- an attendant's filter ---- */
+
+struct keeper {
+    struct owner owner;
+    char kept[64];
+    size_t size;
+    bool passes; /* it keeps nothing more */
+};
+
+static void on_told_keeper(void *context, enum pump_news news)
+{
+    on_told(&((struct keeper *)context)->owner, news);
+}
+
+static size_t on_filter(void *context, char *bytes, size_t size, struct pump_order *order)
+{
+    struct keeper *keeper = context;
+    if (keeper->passes)
+        return size;
+    assert_true(keeper->size + size <= sizeof(keeper->kept));
+    memcpy(keeper->kept + keeper->size, bytes, size);
+    keeper->size += size;
+    order->holds = true;
+    return 0;
+}
+
+static void open_kept(struct bench *bench, struct keeper *keeper)
+{
+    open_bench(bench, (struct pump_settings){0});
+    assert_true(pump_attend(bench->pump,
+                            &(struct pump_attendant){.told = on_told_keeper, .filter = on_filter, .context = keeper}));
+    keeper->owner = (struct owner){0};
+}
+
+/* Nothing of what is held is told, and the peer's end comes behind it. */
+static void test_what_is_held_is_passed(void **state UNUSED)
+{
+    struct bench bench = {0};
+    struct keeper keeper = {.size = 0};
+    open_kept(&bench, &keeper);
+    assert_true(put(&bench.peer, SPAN("question")));
+    shutdown(bench.peer.fd, SHUT_WR);
+    WAIT_FOR(&bench, keeper.size == strlen("question"));
+    turn_often(&bench);
+    take(&bench.library);
+    assert_int_equal(bench.library.got.size, 0);
+    assert_false(bench.library.at_end);
+    assert_int_equal(keeper.owner.came + keeper.owner.ended, 0);
+    assert_int_equal(pump_passed(bench.pump), 0);
+    pump_pass(bench.pump, (struct span){keeper.kept, keeper.size});
+    assert_int_equal(keeper.owner.came, 1);
+    assert_int_equal(pump_passed(bench.pump), strlen("question"));
+    WAIT_FOR(&bench, bench.library.at_end);
+    assert_got(&bench.library, "question");
+    assert_int_equal(keeper.owner.ended, 1);
+    close_bench(&bench);
+}
+
+/* What was of use is answered without the inner end, which hears of nothing. */
+static void test_what_is_held_is_of_use(void **state UNUSED)
+{
+    struct bench bench = {0};
+    struct keeper keeper = {.size = 0};
+    open_kept(&bench, &keeper);
+    assert_true(put(&bench.peer, SPAN("question")));
+    WAIT_FOR(&bench, keeper.size > 0);
+    pump_write(bench.pump, SPAN("answer"));
+    pump_pass(bench.pump, (struct span){NULL, 0});
+    WAIT_FOR(&bench, bench.peer.got.size > 0);
+    assert_got(&bench.peer, "answer");
+    assert_int_equal(keeper.owner.came, 0);
+    keeper.passes = true;
+    assert_true(put(&bench.peer, SPAN("next")));
+    WAIT_FOR(&bench, keeper.owner.came == 1);
+    take(&bench.library);
+    assert_got(&bench.library, "next");
+    close_bench(&bench);
+}
+
+/* The owner leaves with something held: it is lost, and nothing waits for it. */
+static void test_held_for_nobody(void **state UNUSED)
+{
+    struct bench bench = {0};
+    struct keeper keeper = {.size = 0};
+    open_kept(&bench, &keeper);
+    assert_true(put(&bench.peer, SPAN("question")));
+    shutdown(bench.peer.fd, SHUT_WR);
+    WAIT_FOR(&bench, keeper.size > 0);
+    pump_leave(bench.pump);
+    WAIT_FOR(&bench, bench.library.at_end);
+    assert_int_equal(bench.library.got.size, 0);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_carries_when_asked),       cmocka_unit_test(test_the_peers_end_is_told),
         cmocka_unit_test(test_what_came_before_is_told), cmocka_unit_test(test_the_pumps_end_is_told),
         cmocka_unit_test(test_one_that_is_over),         cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_what_is_held_is_passed),   cmocka_unit_test(test_what_is_held_is_of_use),
+        cmocka_unit_test(test_held_for_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,19 +10,20 @@ enum {
     PER_PROGRAM = 4,   /* its three standard streams, and its pidfd */
     PER_TLS = 3,       /* the socket, and the socketpair that carries its plaintext */
     PROGRAMS_PART = 4, /* of what is left, where it does not suffice */
-    LINGERING_PART = 16, /* of the limit, for the refused; at least one per listening socket */
+    LINGERING_PART = 16, /* of the limit, for the refused; at least one per ring */
     SPARE = 64,
 };
 
-static uint64_t listening(const struct descriptors_wanted *wanted)
+/* Of every listening socket, and of every reactor's HTTP front. */
+static uint64_t rings(const struct descriptors_wanted *wanted)
 {
-    return MAX(wanted->listeners * wanted->reactors, (uint64_t)1);
+    return (wanted->listeners + 1) * wanted->reactors;
 }
 
-/* Of each listening socket. */
+/* Of each ring. */
 static uint64_t lingering(const struct descriptors_wanted *wanted)
 {
-    uint64_t share = wanted->limit / LINGERING_PART / listening(wanted);
+    uint64_t share = wanted->limit / LINGERING_PART / MAX(rings(wanted), (uint64_t)1);
     return MAX(MIN(share, (uint64_t)DESCRIPTORS_MOST_LINGERING), (uint64_t)1);
 }
 
@@ -33,7 +34,7 @@ static uint64_t own(const struct descriptors_wanted *wanted)
 
 static uint64_t reserved(const struct descriptors_wanted *wanted)
 {
-    return own(wanted) + SPARE + lingering(wanted) * listening(wanted);
+    return own(wanted) + SPARE + lingering(wanted) * rings(wanted);
 }
 
 static uint64_t per_connection(const struct descriptors_wanted *wanted)

@@ -20,8 +20,8 @@ struct descriptors_allowed {
     uint64_t connections; /* as wanted, or as many as there may be; at least one */
     uint64_t processes;   /* the same; where it does not suffice, they leave connections three quarters */
     int clients;          /* numbers from here on are not for clients; 0: no bound */
-    unsigned
-        lingering; /* refused connections that each listening socket of a reactor may keep until they have read why */
+    unsigned lingering;   /* refused connections that each listening socket and each front of a reactor may keep until
+                             they have read why */
 };
 
 enum { DESCRIPTORS_LOWERED = 1, DESCRIPTORS_TOO_FEW = 2 };

@@ -33,7 +33,7 @@ struct gateway {
     unsigned reactors;
     struct quotas quotas;
     _Atomic int client_descriptors;     /* limits/descriptors.h; 0: no bound */
-    _Atomic unsigned lingering_refused; /* the same; 0: as many as an acceptor has room for */
+    _Atomic unsigned lingering_refused; /* the same; 0: as many as a ring has room for */
     struct memory memory;
     struct memory_guard *memory_guard;
     struct overload *overload;

@@ -227,6 +227,23 @@ class Straight(unittest.TestCase):
         client.close()
         wait_for(lambda: metrics(weir)['weir_limit_used{limit="streams"}'] == 0, "the end of the stream")
 
+    def test_refused_while_it_is_sent(self):
+        """A client that writes on reads why, whatever is left: over plain connections and TLS alike."""
+        more = f"auth: {{required: true, api_keys: {rows(alice=ALICE)}}}\nlimits: {{max_payload: 1MiB}}\n"
+        allowed = [b"Authorization: Bearer " + ALICE.encode()]
+        chunked = b"Transfer-Encoding: chunked"
+        for tls in (False, True):
+            weir = self.start(tls, more)
+            for data, status in ((post(b" " * 20_000_000, extra=allowed), 413),  # at its head
+                                 (post(b"%x\r\n" % 20_000_000 + b" " * 20_000_000, extra=[*allowed, chunked], length=False), 413),  # on its way
+                                 (post(b" " * 900_000), 401), (post(b" " * 900_000, {"Content-Type": "text/plain"}, allowed), 415)):
+                for _ in range(2):
+                    client = self.client(weir, warm=False)
+                    client.send(data)
+                    self.assertEqual(client.response()[0], status)
+                    self.assertTrue(client.closed())
+                    client.close()
+
     def test_hang_ups(self):
         """In the middle of a call, and with one: nothing stays."""
         weir = self.start(True)

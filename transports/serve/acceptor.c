@@ -1,8 +1,7 @@
 /* The accept loop: a bounded batch per wake-up, so that a flood of connections cannot starve the connections that are
    served. When descriptors or memory run out, accepting pauses (the backlog waits in the kernel) and a timer tries
    again: no spinning on a readable socket that cannot be read. Refused connections linger for a moment with their
-   answer sent: closing at once would reset the connection under a client that is still writing its request. On one
-   reactor; owns the listening socket and the lingering ones. */
+   answer sent. On one reactor; owns the listening socket and the lingering ones. */
 #include "transports/serve/acceptor.h"
 
 #include <errno.h>
@@ -10,20 +9,14 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include "transports/serve/linger.h"
 #include "transports/serve/refusal.h"
 
 enum {
-    ACCEPT_BATCH = 64,                           /* connections per wake-up */
-    ACCEPT_BACKLOG = 4096,                       /* connections taken out of the backlog when accepting stops */
-    ACCEPT_PAUSE_MS = 100,                       /* after EMFILE and its like */
-    LINGER_SOCKETS = DESCRIPTORS_MOST_LINGERING, /* refused ones that wait for their client to read */
-    LINGER_MS = 1000,
+    ACCEPT_BATCH = 64,     /* connections per wake-up */
+    ACCEPT_BACKLOG = 4096, /* connections taken out of the backlog when accepting stops */
+    ACCEPT_PAUSE_MS = 100, /* after EMFILE and its like */
     RETRY_AFTER_S = 1,
-};
-
-struct lingering {
-    int fd;
-    uint64_t since_ms;
 };
 
 struct acceptor {
@@ -37,36 +30,11 @@ struct acceptor {
     bool paused;
     uv_poll_t poll;
     uv_timer_t pause;
-    uv_timer_t linger;
-    struct lingering refused[LINGER_SOCKETS]; /* a ring */
-    unsigned first, lingering;
+    struct linger_ring refused;
     unsigned handles; /* not closed yet */
     void (*freed)(void *context);
     void *freed_context;
 };
-
-static void close_oldest(struct acceptor *acceptor)
-{
-    close(acceptor->refused[acceptor->first].fd);
-    acceptor->first = (acceptor->first + 1) % LINGER_SOCKETS;
-    acceptor->lingering--;
-}
-
-static void on_linger(uv_timer_t *timer)
-{
-    struct acceptor *acceptor = timer->data;
-    uint64_t now = uv_now(timer->loop);
-    while (acceptor->lingering > 0 && now - acceptor->refused[acceptor->first].since_ms >= LINGER_MS)
-        close_oldest(acceptor);
-    if (acceptor->lingering == 0)
-        uv_timer_stop(timer);
-}
-
-static unsigned most_lingering(const struct acceptor *acceptor)
-{
-    unsigned most = atomic_load_explicit(&acceptor->gateway->lingering_refused, memory_order_relaxed);
-    return most == 0 ? LINGER_SOCKETS : MIN(most, (unsigned)LINGER_SOCKETS);
-}
 
 void acceptor_refuse(struct acceptor *acceptor, int fd)
 {
@@ -78,14 +46,7 @@ void acceptor_refuse(struct acceptor *acceptor, int fd)
         refusal_send(fd, ERROR_OVER_CAPACITY, RETRY_AFTER_S);
     else
         refusal_send_line(fd, ERROR_OVER_CAPACITY);
-    shutdown(fd, SHUT_WR);
-    while (acceptor->lingering >= most_lingering(acceptor))
-        close_oldest(acceptor);
-    unsigned last = (acceptor->first + acceptor->lingering) % LINGER_SOCKETS;
-    acceptor->refused[last] = (struct lingering){fd, uv_now(reactor_loop(acceptor->reactor))};
-    acceptor->lingering++;
-    if (!uv_is_active((uv_handle_t *)&acceptor->linger))
-        uv_timer_start(&acceptor->linger, on_linger, LINGER_MS, LINGER_MS / 4);
+    linger_add(&acceptor->refused, fd);
 }
 
 /* The kernel gives the lowest number that is free: all below this one are in use. */
@@ -132,8 +93,7 @@ static void pause_accepting(struct acceptor *acceptor)
 {
     counter_add(reactor_counters(acceptor->reactor), COUNTER_ACCEPT_PAUSES, 1);
     acceptor->paused = true;
-    while (acceptor->lingering > 0) /* their descriptors are of more use elsewhere */
-        close_oldest(acceptor);
+    linger_clear(&acceptor->refused);
     uv_poll_stop(&acceptor->poll);
     uv_timer_start(&acceptor->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
 }
@@ -212,8 +172,8 @@ int acceptor_new(struct reactor *reactor, int fd, acceptor_callback accepted, vo
         return result;
     }
     uv_timer_init(loop, &acceptor->pause);
-    uv_timer_init(loop, &acceptor->linger);
-    acceptor->poll.data = acceptor->pause.data = acceptor->linger.data = acceptor;
+    linger_init(&acceptor->refused, reactor);
+    acceptor->poll.data = acceptor->pause.data = acceptor;
     acceptor->handles = 3;
     result = uv_poll_start(&acceptor->poll, UV_READABLE, on_readable);
     if (result != 0) {
@@ -261,11 +221,9 @@ void acceptor_free(struct acceptor *acceptor, void (*freed)(void *context), void
     if (!acceptor)
         return;
     acceptor_stop(acceptor);
-    while (acceptor->lingering > 0)
-        close_oldest(acceptor);
     acceptor->freed = freed;
     acceptor->freed_context = context;
     uv_close((uv_handle_t *)&acceptor->poll, on_closed);
     uv_close((uv_handle_t *)&acceptor->pause, on_closed);
-    uv_close((uv_handle_t *)&acceptor->linger, on_closed);
+    linger_close(&acceptor->refused, on_closed, acceptor);
 }

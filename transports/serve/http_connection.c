@@ -6,6 +6,7 @@
 #include "transports/serve/http_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -56,9 +57,13 @@ void http_connection_drop(struct http_connection *connection)
 {
     int fd = connection->fd;
     bool ours = !connection->upgraded;
+    bool lingers = connection->refused;
+    struct http_front *front = connection->front;
     unwatch(connection);
     forget(connection);
-    if (ours)
+    if (ours && lingers)
+        linger_add(&front->refused, fd);
+    else if (ours)
         close(fd);
 }
 
@@ -72,6 +77,20 @@ void http_connection_cut(struct http_connection *connection)
         shutdown(connection->fd, SHUT_RDWR);
     http_front_want(connection);
     http_carried_touch(connection);
+}
+
+/* What libmicrohttpd is about to close; a pump lingers by itself. */
+static void linger(const struct http_connection *connection)
+{
+    struct http_front *front = connection->front;
+    if (connection->carried || connection->upgraded || connection->hung_up || connection->stage == HTTP_LATE ||
+        front->ended)
+        return;
+    if (!connection->refused && !socket_state_has_input(connection->fd))
+        return;
+    int copy = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0)
+        linger_add(&front->refused, copy);
 }
 
 void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **context,
@@ -91,6 +110,7 @@ void http_connection_notify(void *cls, struct MHD_Connection *mhd, void **contex
         http_request_on_completed(front, mhd, &ended, MHD_REQUEST_TERMINATED_WITH_ERROR);
     if (front->adding == connection)
         front->adding = NULL;
+    linger(connection);
     unwatch(connection);
     forget(connection);
 }

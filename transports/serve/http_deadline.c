@@ -32,12 +32,27 @@ void http_deadline_set(struct http_connection *connection, enum http_stage stage
 
 /* ---- what happens when one is over ---- */
 
+/* Who still sends must not be reset, for he would not read the answer then: what comes is read by the daemon, and of no
+   use any more. Before there is a daemon, and behind a pump, others see to that. */
+static void tell_late(struct http_connection *connection)
+{
+    refusal_send(connection->fd, ERROR_REQUEST_TIMEOUT, 0);
+    connection->refused = !connection->carried;
+    if (connection->carried || !connection->mhd) {
+        http_connection_cut(connection);
+        return;
+    }
+    shutdown(connection->fd, SHUT_WR);
+    http_deadline_set(connection, HTTP_LATE);
+}
+
 static void late(struct http_connection *connection, enum counter counter, bool tell)
 {
     counter_add(connection->front->counters, counter, 1);
     if (tell && !connection->hung_up)
-        refusal_send(connection->fd, ERROR_REQUEST_TIMEOUT, 0);
-    http_connection_cut(connection);
+        tell_late(connection);
+    else
+        http_connection_cut(connection);
 }
 
 static void peek_over(struct http_connection *connection)
@@ -91,6 +106,9 @@ static void over(struct http_connection *connection, enum http_stage stage)
     case HTTP_SENDING:
         sending_over(connection);
         break;
+    case HTTP_LATE:
+        http_connection_cut(connection);
+        break;
     case HTTP_BUSY:
         break;
     }
@@ -108,6 +126,8 @@ static uint64_t limit_ms(const struct http_front *front, const struct settings *
         return head_ms;
     case HTTP_IDLE_NEW:
         return SETTLE_MS;
+    case HTTP_LATE:
+        return LINGER_MS;
     case HTTP_IDLE:
         return settings->limits.idle_timeout_ms;
     default:

@@ -229,8 +229,9 @@ static int open_watch(struct http_front *front)
     uv_idle_init(front->loop, &front->idle);
     uv_timer_init(front->loop, &front->sweep);
     uv_timer_init(front->loop, &front->live_timer);
+    linger_init(&front->refused, front->reactor);
     front->prepare.data = front->idle.data = front->sweep.data = front->live_timer.data = front;
-    front->references += 4;
+    front->references += 5;
     uv_prepare_start(&front->prepare, on_prepare);
     return uv_poll_start(&front->watch, UV_READABLE, http_connection_on_watch);
 }
@@ -347,6 +348,7 @@ void http_front_free(struct http_front *front)
         close_handle((uv_handle_t *)&front->idle);
         close_handle((uv_handle_t *)&front->sweep);
         close_handle((uv_handle_t *)&front->live_timer);
+        linger_close(&front->refused, on_handle_closed, front);
     }
     http_front_unref(front);
 }

@@ -18,6 +18,7 @@
 #include "gateway/core/gateway.h"
 #include "gateway/core/guard.h"
 #include "transports/serve/http_front.h"
+#include "transports/serve/linger.h"
 #include "transports/serve/pump.h"
 #include "transports/wire/forwarded.h"
 #include "transports/wire/http_message.h"
@@ -46,6 +47,7 @@ enum http_stage {
     HTTP_IDLE,     /* between requests, for longer: its first byte will be noticed */
     HTTP_HEAD,     /* a head has begun */
     HTTP_BODY,     /* a body is coming */
+    HTTP_LATE,     /* its client was told so, and may still be sending: LINGER_MS */
     HTTP_SENDING,  /* an answer is on its way out: no time limit as long as the client takes some of it */
     HTTP_BUSY,     /* a handler works, or a stream is open: the core's deadlines, not ours */
     HTTP_STAGES = HTTP_BUSY
@@ -73,6 +75,7 @@ struct http_front {
     uv_prepare_t prepare; /* the end of each turn: resumes, runs */
     uv_idle_t idle;       /* runs while a daemon is pending */
     uv_timer_t sweep;     /* deadlines and keep-alive comments */
+    struct linger_ring refused;
     struct link deadline[HTTP_STAGES];
     struct link streams; /* by the time of the last bytes */
     struct link live;    /* requests for live pages */
@@ -132,6 +135,7 @@ struct http_connection {
     int fd;
     unsigned listener; /* as in the arrival */
     uint8_t stage, route;
+    bool refused;         /* its client may still be sending what was refused */
     bool hung_up;         /* the client has closed, at least its sending side */
     bool carried;         /* http_carried.c knows what comes, not the watch */
     bool watching_input;  /* the watch tells of bytes, too */

@@ -208,7 +208,7 @@ void *http_request_on_target(void *cls UNUSED, const char *uri, struct MHD_Conne
     struct http_connection *connection = find_connection(mhd);
     if (connection->request)
         return connection; /* it has begun ahead of this */
-    if (connection->stage != HTTP_HEAD)
+    if (connection->stage != HTTP_HEAD && connection->stage != HTTP_LATE)
         http_deadline_set(connection, HTTP_HEAD);
     http_request_target(connection, span_of(uri));
     return connection;
@@ -276,6 +276,7 @@ static void refuse(struct http_request *request, const struct http_refusal *refu
 {
     if (!refusal->is_guard)
         counter_add(request->front->counters, refusal->counter, 1);
+    request->connection->refused = true;
     init_exchange(request);
     request->dispatching = true;
     request->exchange.status = refusal->status;
@@ -463,6 +464,8 @@ enum MHD_Result http_request_on_call(void *cls UNUSED, struct MHD_Connection *mh
 {
     struct http_connection *connection = *context;
     struct http_request *request = connection->request;
+    if (connection->stage == HTTP_LATE)
+        return MHD_NO;
     if (!request)
         return begin(connection, method, version);
     if (request->gone)

@@ -174,15 +174,16 @@ static bool is_call(struct http_connection *connection, struct span bytes, struc
 
 static void serve(struct http_connection *connection)
 {
-    struct span bytes = {connection->coming->body, connection->coming->body_size};
+    struct http_request *request = TAKE(connection->coming);
+    struct span bytes = {request->body, request->body_size};
     struct http_message message;
+    link_remove(&connection->held);
     if (is_alone(connection) && is_call(connection, bytes, &message)) {
-        link_remove(&connection->held);
-        connection->request = TAKE(connection->coming);
-        serve_request(connection->request, &message, bytes);
+        connection->request = request;
+        serve_request(request, &message, bytes);
     } else {
         pass(connection, bytes);
-        http_straight_drop(connection);
+        http_request_free(request);
     }
 }
 

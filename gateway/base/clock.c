@@ -3,7 +3,6 @@
 #include "gateway/base/clock.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <time.h>
 
 enum { NS_PER_MS = 1000000, MS_PER_SECOND = 1000 };
@@ -74,6 +73,12 @@ void clock_format_iso(uint64_t wall_ms, char *out)
     *out = '\0';
 }
 
+static char *put_name(char *out, const char name[4])
+{
+    memcpy(out, name, 3);
+    return out + 3;
+}
+
 void clock_format_http(uint64_t wall_ms, char *out)
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -82,8 +87,21 @@ void clock_format_http(uint64_t wall_ms, char *out)
     time_t seconds = (time_t)(MIN(wall_ms, LAST_MS) / MS_PER_SECOND);
     struct tm tm = {0};
     (void)gmtime_r(&seconds, &tm);
-    (void)snprintf(out, CLOCK_HTTP_BYTES, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-                   months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    out = put_name(out, days[tm.tm_wday]);
+    *out++ = ',';
+    *out++ = ' ';
+    out = put_digits(out, (unsigned)tm.tm_mday, 2);
+    *out++ = ' ';
+    out = put_name(out, months[tm.tm_mon]);
+    *out++ = ' ';
+    out = put_digits(out, (unsigned)tm.tm_year + 1900, 4);
+    *out++ = ' ';
+    out = put_digits(out, (unsigned)tm.tm_hour, 2);
+    *out++ = ':';
+    out = put_digits(out, (unsigned)tm.tm_min, 2);
+    *out++ = ':';
+    out = put_digits(out, (unsigned)tm.tm_sec, 2);
+    memcpy(out, " GMT", sizeof(" GMT"));
 }
 
 void clock_fake(uint64_t now_ns, uint64_t wall_ms)

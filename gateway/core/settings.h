@@ -114,6 +114,7 @@ struct settings {
     struct trace_settings traces;
     struct {
         size_t max_payload;
+        size_t max_head;
         unsigned max_batch;
         uint64_t max_connections;
         uint64_t max_connections_per_ip; /* of one network; 0: any number */

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 from client import result
-from test_http_front import ADMIN, LISTEN, WAIT_SECONDS, metrics
+from test_http_front import ADMIN, LISTEN, WAIT_SECONDS, metrics, wait_for
 from weir_process import ROOT, WeirProcess, binary
 
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -62,6 +62,20 @@ class Refusals(unittest.TestCase):
                     before = counts(weir)
                     self.assertEqual(status_of(weir, request), status)
                     self.assertEqual(more(before, counts(weir)), {f'weir_refusals_total{{reason="{reason}"}}': 1})
+
+    def test_heads_by_the_option(self):
+        """To the byte, and whoever judges it: the first head, a later one, an upgrade."""
+        most = 1024
+        with WeirProcess(LISTEN + ADMIN + f"limits: {{max_head: {most}}}\n") as weir:
+            for upgrade, served in ((False, 400), (True, 101)):
+                small = head(*UPGRADE, line=b"GET /mcp HTTP/1.1") if upgrade else head(b"Content-Length: 40")
+                for over in (0, 1):
+                    before = counts(weir)
+                    padding = b"X: " + b"x" * (most + over - len(small) - len(b"X: \r\n"))
+                    data = small[:-2] + padding + b"\r\n\r\n"
+                    self.assertEqual(len(data), most + over)
+                    self.assertEqual(status_of(weir, data + (b"" if upgrade else BODY)), 431 if over else served)
+                    wait_for(lambda: more(before, counts(weir)) == ({'weir_refusals_total{reason="head"}': 1} if over else {}), "its count")
 
     def test_commands(self):
         config = LISTEN + ADMIN + """

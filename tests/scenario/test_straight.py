@@ -181,6 +181,11 @@ class Straight(unittest.TestCase):
         more = f"auth: {{required: true, api_keys: {rows(alice=ALICE)}}}\n"
         self.compare(self.start(False, more), self.start(True, more), AUTHENTICATED)
 
+    def test_large_heads(self):
+        more = "limits: {max_head: 1KiB}\n"
+        requests = {name: post(extra=[b"X: " + b"x" * size]) for name, size in (("small", 10), ("large", 1024))}
+        self.compare(self.start(False, more), self.start(True, more), requests)
+
     def test_whom_a_proxy_speaks_for(self):
         listen = f"tls: {{certificate: {self.certificate}, key: {self.key}}}, trusted_proxies: [127.0.0.1]"
         weir = WeirProcess(f"listen: [{{address: '127.0.0.1:0', {listen}}}]\n" + CONFIG)

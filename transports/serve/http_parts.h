@@ -258,6 +258,8 @@ enum MHD_Result http_request_on_call(void *cls, struct MHD_Connection *mhd, cons
                                      const char *version, const char *upload, size_t *upload_size, void **context);
 /* One that holds nothing yet, of this connection but not yet its request; NULL without memory. */
 struct http_request *http_request_new(struct http_connection *connection);
+/* In bytes, to the end of its empty line. */
+size_t http_request_head_size(const struct http_request *request);
 /* Finds connection->route. */
 void http_request_target(struct http_connection *connection, struct span raw);
 /* As http_refuse_head(); of one that is refused the response is made, unless there is no memory. */

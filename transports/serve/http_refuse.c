@@ -38,6 +38,17 @@ static bool is_version_1_0(const char *version)
     return strcmp(version, "HTTP/1.0") == 0;
 }
 
+static int check_size(const struct http_connection *connection, struct http_refusal *refusal)
+{
+    if (http_request_head_size(connection->request) <= http_connection_settings(connection)->limits.max_head)
+        return 0;
+    *refusal = (struct http_refusal){.error = ERROR_BAD_HTTP,
+                                     .counter = COUNTER_REFUSED_HEAD,
+                                     .status = 431,
+                                     .message = "The head is larger than limits.max_head"};
+    return HTTP_REFUSED;
+}
+
 static int check_framing(struct http_connection *connection, const char *version, const struct http_head *head,
                          struct http_refusal *refusal)
 {
@@ -78,7 +89,9 @@ static int check_http(struct http_connection *connection, struct span method, co
     http_fields_each(connection, on_field, &fields);
     if (fields.bad)
         return refuse_http(refusal, 400, "A header field is malformed, or came twice");
-    int result = check_framing(connection, version, head, refusal);
+    int result = check_size(connection, refusal);
+    if (result == 0)
+        result = check_framing(connection, version, head, refusal);
     return result == 0 ? check_host_field(connection, version, head, refusal) : result;
 }
 

@@ -358,16 +358,20 @@ static enum MHD_Result catch_up(struct http_request *request, const char *method
 
 /* ---- dispatch ---- */
 
+size_t http_request_head_size(const struct http_request *request)
+{
+    if (request->whole)
+        return request->body_start;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info ? info->header_size : 0;
+}
+
 static void note_taken(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
-    if (request->whole) {
-        connection->taken_bytes += request->ahead ? 0 : request->body_start + request->body_size;
-        return;
-    }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    connection->taken_bytes += (info ? info->header_size : 0) + request->body_size;
+    if (!request->ahead) /* else it is not taken yet */
+        connection->taken_bytes += http_request_head_size(request) + request->body_size;
 }
 
 static void dispatch_mcp(struct http_request *request)

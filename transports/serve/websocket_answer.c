@@ -159,7 +159,10 @@ static int judge(const struct websocket_front *front, const struct upgrade *upgr
         rules = (struct websocket_rules){listener->path, listener->allowed_hosts.name, listener->allowed_hosts.count,
                                          listener->allowed_origins.name, listener->allowed_origins.count};
     }
-    int result = websocket_head_judge(head, websocket_head_read(upgrade->received, head), &rules, refusal);
+    int outcome = websocket_head_read(upgrade->received, head);
+    if (outcome == 0 && head->size > settings->limits.max_head)
+        outcome = WEBSOCKET_HEAD_TOO_LARGE;
+    int result = websocket_head_judge(head, outcome, &rules, refusal);
     if (result == 0 && !upgrade->answered && is_draining(front)) {
         *refusal =
             (struct websocket_refusal){.status = 503, .message = "The gateway is shutting down: try another one"};

@@ -22,4 +22,5 @@ need_collector() {
         say "the OpenTelemetry Collector cannot be built; all of it is in $OTEL/build.log"
         return 1
     fi
+    rm -rf "$OTEL/mod" "$OTEL/cache" # a gigabyte
 }

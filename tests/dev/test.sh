@@ -135,6 +135,7 @@ cmd_test() {
     (need_deploy) || say "the balancers cannot be installed: what runs behind them will be skipped"
     (need_image) || say "buildah and podman cannot be installed: the image will be skipped"
     (need_interop) || say "the interop clients cannot be installed: they will be skipped"
+    need_collector || true # it has said so
     use_node
     for preset in asan release tsan coverage; do
         say "building $preset"

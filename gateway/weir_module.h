@@ -98,6 +98,10 @@ enum weir_capability { /* what the client of this call declared */
                        WEIR_TASKS,
 };
 
+/* Of who calls. The proof: "anonymous", "local", "certificate", "api_key", "jwt" or "introspection". The subject: the
+   name of a key, the sub of a token, the name of a certificate, "" if anonymous. The others are a token's. */
+enum weir_caller_fact { WEIR_CALLER_PROOF, WEIR_CALLER_SUBJECT, WEIR_CALLER_ISSUER, WEIR_CALLER_CLIENT_ID };
+
 enum weir_log_level { /* RFC 5424, as MCP names them */
                       WEIR_LOG_DEBUG,
                       WEIR_LOG_INFO,
@@ -197,6 +201,11 @@ struct weir_api {
        Absent if it belongs to none. --- */
     struct weir_text (*trace_parent)(struct weir_call *call);
     struct weir_text (*trace_state)(struct weir_call *call);
+
+    /* --- who calls, as the gateway has verified it; credentials themselves are never handed on. Whether he may call
+       this at all is the policy's business (`policy` in weir.yaml), and has been judged. --- */
+    struct weir_text (*caller)(struct weir_call *call, enum weir_caller_fact fact); /* absent: not known */
+    bool (*caller_has_scope)(struct weir_call *call, const char *scope);
 };
 
 enum weir_announce { WEIR_TOOLS = 1 << 0, WEIR_PROMPTS = 1 << 1, WEIR_RESOURCES = 1 << 2 };

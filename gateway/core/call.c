@@ -540,6 +540,23 @@ struct identity *call_identity(const struct call *call)
     return call->exchange->identity;
 }
 
+struct caller call_caller(const struct call *call)
+{
+    const struct identity *identity = call_identity(call);
+    if (!identity)
+        return (struct caller){.proof = span_of(identity_proof_name(IDENTITY_ANONYMOUS)), .subject = SPAN("")};
+    return (struct caller){.proof = span_of(identity_proof_name(identity->proof)),
+                           .subject = span_of(identity->subject),
+                           .issuer = span_of(identity->issuer),
+                           .client_id = span_of(identity->client_id)};
+}
+
+bool call_caller_has_scope(const struct call *call, struct span scope)
+{
+    const struct identity *identity = call_identity(call);
+    return identity && identity_has_scope(identity, scope);
+}
+
 struct task *call_task(struct call *call)
 {
     return call->task;

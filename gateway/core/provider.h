@@ -62,6 +62,15 @@ bool call_overdue(const struct call *call, uint64_t waited_ns);
    is absent if there is none. False: it belongs to no trace. While a round runs. */
 MUST_USE bool call_trace(const struct call *call, struct trace_context *ret_context, struct span *ret_state);
 
+/* Who calls, as the guard has let him in; borrowed while a round runs. */
+struct caller {
+    struct span proof;             /* identity_proof_name(): "anonymous", "api_key", "jwt", ... */
+    struct span subject;           /* "" for somebody who has shown nothing */
+    struct span issuer, client_id; /* of a token; absent: not said */
+};
+struct caller call_caller(const struct call *call);
+bool call_caller_has_scope(const struct call *call, struct span scope);
+
 /* Answers, from any thread; everything is copied. 0, -ENOMEM, -EINVAL (not JSON of the right type; the call has then
    failed with an internal error that says so), or -EALREADY (this round has its answer). */
 MUST_USE int call_result(struct call *call, struct span json);

@@ -9,9 +9,9 @@
 
 #include "gateway/base/log.h"
 #include "gateway/mcp/errors.h"
+#include "gateway/providers/command_environment.h"
 #include "gateway/providers/command_run.h"
 #include "gateway/providers/command_template.h"
-#include "gateway/providers/command_trace.h"
 #include "gateway/providers/definition.h"
 
 enum {
@@ -53,14 +53,18 @@ static void command_free(struct provider *provider)
 /* ---- a call -------------------------------------------------------------------------------------------------------
  */
 
-static void run(struct command *command, struct call *call, const struct command_vector *vector)
+/* 0, or -ENOMEM. */
+static int run(struct command *command, struct call *call, const struct command_vector *vector)
 {
-    CLEANUP(command_trace_done) struct command_trace trace;
+    CLEANUP(command_environment_done) struct command_environment environment;
+    char **variables = command_environment_make(&environment, call, command->environment);
+    if (!variables)
+        return -ENOMEM;
     const struct command_run_plan plan = {
         .provider = &command->provider,
         .name = command->name,
         .arguments = vector->argument,
-        .environment = command_trace_environment(&trace, call, command->environment),
+        .environment = variables,
         .directory = command->directory,
         .json_stdin = command->json_stdin,
         .json_output = command->json_output,
@@ -70,6 +74,7 @@ static void run(struct command *command, struct call *call, const struct command
         .max_memory = command->max_memory,
     };
     command_run_start(&plan, call);
+    return 0;
 }
 
 /* What the template refuses is the caller's mistake, as a violation of the schema is: the model sees it. */
@@ -87,10 +92,10 @@ static void command_start(struct provider *provider, struct call *call)
     CLEANUP(command_vector_done) struct command_vector vector = {0};
     CLEANUP(text_done) struct text problem = TEXT(DEFINITION_MAX_PROBLEM_BYTES);
     int r = command_template_expand(command->template, call_request(call)->arguments, &vector, &problem);
-    if (r == 0) {
-        run(command, call, &vector);
+    if (r == 0)
+        r = run(command, call, &vector);
+    if (r == 0)
         return;
-    }
     r = answer_refusal(call, r, &problem);
     if (r < 0)
         log_error("command_answer_lost", LOG_TEXT("command", command->name), LOG_NUMBER("error", -r));

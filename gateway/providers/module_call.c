@@ -382,6 +382,27 @@ static struct weir_text api_trace_state(struct weir_call *round)
     return call_trace(round->call, &context, &state) ? lend(state) : (struct weir_text){0};
 }
 
+static struct weir_text api_caller(struct weir_call *round, enum weir_caller_fact fact)
+{
+    struct caller caller = call_caller(round->call);
+    switch (fact) {
+    case WEIR_CALLER_PROOF:
+        return lend(caller.proof);
+    case WEIR_CALLER_SUBJECT:
+        return lend(caller.subject);
+    case WEIR_CALLER_ISSUER:
+        return lend(caller.issuer);
+    case WEIR_CALLER_CLIENT_ID:
+        return lend(caller.client_id);
+    }
+    return (struct weir_text){0};
+}
+
+static bool api_caller_has_scope(struct weir_call *round, const char *scope)
+{
+    return call_caller_has_scope(round->call, span_of(scope));
+}
+
 static struct weir_text api_completing(struct weir_call *round)
 {
     return lend(call_request(round->call)->completing);
@@ -544,6 +565,8 @@ const struct weir_api module_api = {
     .context_arguments = api_context_arguments,
     .trace_parent = api_trace_parent,
     .trace_state = api_trace_state,
+    .caller = api_caller,
+    .caller_has_scope = api_caller_has_scope,
     .result = api_result,
     .result_text = api_result_text,
     .fail = api_fail,

@@ -14,7 +14,7 @@ from pathlib import Path
 import transports
 from certificates import Authority
 from client import post
-from keys import ALICE, BOB, MALLORY, bearer, rows, x_api_key
+from keys import ALICE, BOB, MALLORY, bearer, row, rows, x_api_key
 from legacy import Session
 from weir_process import WeirProcess, binary
 from websocket_client import Closed, Refused, WebSocket
@@ -209,6 +209,29 @@ class Sessions(unittest.TestCase):
 
         with WeirProcess(BOTH) as weir:
             asyncio.run(run(weir))
+
+
+class Handlers(unittest.TestCase):
+    """They are told who calls, and never what he has shown."""
+
+    def test_told(self):
+        fixture = Path(binary()).resolve().parent / "fixtures" / "probe.so"
+        more = f"""modules: [{{path: {fixture}}}]
+commands:
+  - {{name: env, run: [env], environment: [WEIR_CALLER_SUBJECT, WEIR_CALLER_ISSUER]}}
+"""
+        keys = "[" + row("alice", ALICE, ["notes:write"]) + ", " + row("bob", BOB) + "]"
+        lies = {"WEIR_CALLER_SUBJECT": "root", "WEIR_CALLER_ISSUER": "nobody"}
+        with WeirProcess(config(keys, required=False) + more, lies) as weir:
+            for fields, told, scope in ((bearer(ALICE), "api_key|alice|-|-", "may write"), (x_api_key(BOB), "api_key|bob|-|-", "reads"),
+                                        ({}, "anonymous||-|-", "reads")):
+                texts = [post(weir, "tools/call", {"name": name, "arguments": {}}, name, fields=fields)[1]["result"]["content"][0]["text"]
+                         for name in ("who", "who_worker", "env")]
+                self.assertEqual(texts[:2], [f"{told}|{scope}"] * 2)
+                variables = dict(line.split("=", 1) for line in texts[2].splitlines())
+                self.assertEqual("|".join(variables.get(f"WEIR_CALLER_{fact}", "-") for fact in ("PROOF", "SUBJECT", "ISSUER", "CLIENT_ID")), told)
+                self.assertNotIn(ALICE, texts[2])
+                self.assertNotIn(BOB, texts[2])
 
 
 class Upgrades(unittest.TestCase):

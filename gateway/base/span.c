@@ -91,3 +91,22 @@ int span_to_uint64(struct span a, uint64_t *ret_value)
     *ret_value = value;
     return 0;
 }
+
+/* Eight bytes at a time while they are ASCII, as most texts are throughout. */
+bool span_is_utf8(struct span a)
+{
+    while (a.size > 0) {
+        uint64_t word;
+        size_t size = 0;
+        if (a.size >= sizeof(word)) {
+            memcpy(&word, a.at, sizeof(word));
+            size = word & 0x8080808080808080U ? 0 : sizeof(word);
+        }
+        if (size == 0)
+            size = span_utf8(a);
+        if (size == 0)
+            return false;
+        a = (struct span){a.at + size, a.size - size};
+    }
+    return true;
+}

@@ -70,6 +70,8 @@ static inline size_t span_utf8(struct span a)
     bool beyond = at[0] == 0xf4 && at[1] >= 0x90;
     return overlong || beyond ? 0 : 4;
 }
+/* Whether all of it is. */
+bool span_is_utf8(struct span a);
 
 /* A NUL-terminated copy on the heap, or NULL without memory. */
 MUST_USE char *span_copy(struct span a);

@@ -19,17 +19,6 @@ static bool is_field_value(struct span value)
     return true;
 }
 
-static bool is_utf8(struct span text)
-{
-    while (text.size > 0) {
-        size_t size = span_utf8(text);
-        if (size == 0)
-            return false;
-        text = (struct span){text.at + size, text.size - size};
-    }
-    return true;
-}
-
 static bool is_encoded(struct span value)
 {
     return value.size >= PREFIX.size + SUFFIX.size && span_starts(value, PREFIX) && span_ends(value, SUFFIX);
@@ -47,7 +36,7 @@ int header_value_decode(struct span value, struct text *out)
     size_t before = out->size;
     struct span encoded = {value.at + PREFIX.size, value.size - PREFIX.size - SUFFIX.size};
     int result = base64_decode(BASE64_STANDARD, encoded, out);
-    if (result == 0 && !is_utf8((struct span){out->at + before, out->size - before})) {
+    if (result == 0 && !span_is_utf8((struct span){out->at + before, out->size - before})) {
         out->size = before;
         result = -EINVAL;
     }

@@ -82,13 +82,7 @@ static bool is_utf8_when_decoded(struct span encoded)
             i += 2;
         }
     }
-    while (decoded.size > 0) {
-        size_t size = span_utf8(decoded);
-        if (size == 0)
-            return false;
-        decoded = (struct span){decoded.at + size, decoded.size - size};
-    }
-    return true;
+    return span_is_utf8(decoded);
 }
 
 /* RFC 6570, 2.1; characters above ASCII stand for their UTF-8 in percent-encoding, as they do in a URI. */

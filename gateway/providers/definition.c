@@ -12,18 +12,6 @@ struct json_object *definition_new(void)
     return json_object_new_object();
 }
 
-static bool is_utf8(struct span text)
-{
-    while (text.size > 0) {
-        size_t length = span_utf8(text);
-        if (length == 0)
-            return false;
-        text.at += length;
-        text.size -= length;
-    }
-    return true;
-}
-
 /* Takes `value`. */
 static int add(struct json_object *definition, const char *key, struct json_object *value)
 {
@@ -39,7 +27,7 @@ int definition_add_text(struct json_object *definition, const char *key, const c
 {
     if (!value)
         return 0;
-    if (!is_utf8(span_of(value))) {
+    if (!span_is_utf8(span_of(value))) {
         text_addf(problem, "its %s is not UTF-8", key);
         return -EINVAL;
     }

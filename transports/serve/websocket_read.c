@@ -90,7 +90,7 @@ static void take_message(struct websocket_connection *connection, struct span me
 {
     counter_add(connection->front->counters, COUNTER_WEBSOCKET_MESSAGES_IN, 1);
     connection->messages++;
-    if (websocket_is_utf8(message))
+    if (span_is_utf8(message)) /* RFC 6455, 8.1 */
         duplex_message(&connection->duplex, message);
     else
         websocket_connection_close(connection, WEBSOCKET_CLOSE_INVALID_DATA, "the message is not UTF-8");

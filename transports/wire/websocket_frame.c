@@ -165,7 +165,7 @@ static int judge_close(struct span body, struct websocket_verdict *verdict)
     unsigned code = (unsigned)(uint8_t)body.at[0] << 8 | (uint8_t)body.at[1];
     if (!is_close_code(code))
         return refuse_protocol(verdict, "a close frame has a code that is not for sending");
-    if (!websocket_is_utf8((struct span){body.at + 2, body.size - 2}))
+    if (!span_is_utf8((struct span){body.at + 2, body.size - 2}))
         return refuse(verdict, WEBSOCKET_CLOSE_INVALID_DATA, "the reason of a close frame is not UTF-8");
     verdict->peer_closed = (enum websocket_close)code;
     return 0;
@@ -291,26 +291,7 @@ struct span websocket_gate_join(char *frames, size_t *ret_size)
     return (struct span){frames, out};
 }
 
-/* ---- text and close frames ---- */
-
-/* Eight bytes at a time while they are ASCII, as most messages are throughout. */
-bool websocket_is_utf8(struct span text)
-{
-    while (text.size > 0) {
-        uint64_t word;
-        size_t size = 0;
-        if (text.size >= sizeof(word)) {
-            memcpy(&word, text.at, sizeof(word));
-            size = word & 0x8080808080808080U ? 0 : sizeof(word);
-        }
-        if (size == 0)
-            size = span_utf8(text);
-        if (size == 0)
-            return false;
-        text = (struct span){text.at + size, text.size - size};
-    }
-    return true;
-}
+/* ---- headers of ours ---- */
 
 size_t websocket_frame_header(uint8_t opcode, size_t size, char *end)
 {

@@ -64,9 +64,6 @@ static inline bool websocket_gate_between(const struct websocket_gate *gate)
    and put together in place. *ret_size is how long its frames were. */
 struct span websocket_gate_join(char *frames, size_t *ret_size);
 
-/* Whether the whole span is UTF-8: text messages have to be (RFC 6455, 8.1). */
-bool websocket_is_utf8(struct span text);
-
 /* The header of a server's frame, whole and unmasked, written so that it ends at `end`. Returns its size. */
 enum { WEBSOCKET_HEADER_BYTES = 10, WEBSOCKET_TEXT = 0x1, WEBSOCKET_PING = 0x9, WEBSOCKET_PONG = 0xa };
 size_t websocket_frame_header(uint8_t opcode, size_t size, char *end);

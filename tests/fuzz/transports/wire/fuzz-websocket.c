@@ -112,7 +112,7 @@ static void check_head(struct span input)
     }
     websocket_head_rewrite(&head, &small);
     check(small.error == 0 && websocket_head_read(text_span(&small), &again) == 0 && again.mcp == head.mcp);
-    check(websocket_is_utf8(head.key));
+    check(span_is_utf8(head.key));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -201,13 +201,44 @@ static void test_utf8(void **state)
     }
 }
 
+#define SPAN_OF(literal)                                                                                               \
+    {                                                                                                                  \
+        literal, sizeof(literal) - 1                                                                                   \
+    }
+
+static void test_is_utf8(void **state)
+{
+    static const struct {
+        struct span text;
+        bool good;
+        const char *comment;
+    } texts[] = {
+        {SPAN_OF(""), true, "nothing"},
+        {SPAN_OF("12345678abcdefgh"), true, "whole words of ASCII"},
+        {SPAN_OF("1234567\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e"), true, "characters across a word"},
+        {SPAN_OF("12345678\x80"), false, "a continuation byte behind a word"},
+        {SPAN_OF("1234567\xc3"), false, "cut at the end of a word"},
+        {SPAN_OF("\xed\xa0\x80"), false, "a surrogate"},
+        {SPAN_OF("\xc0\xaf"), false, "overlong"},
+        {SPAN_OF("\xf4\x90\x80\x80"), false, "beyond Unicode"},
+        {SPAN_OF("12345678123456\0"
+                 "7"),
+         true, "NUL is a character"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        print_message("%s\n", texts[i].comment);
+        assert_int_equal(span_is_utf8(texts[i].text), texts[i].good);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal), cmocka_unit_test(test_starts_and_ends),
         cmocka_unit_test(test_trim),  cmocka_unit_test(test_cut),
         cmocka_unit_test(test_copy),  cmocka_unit_test(test_to_uint64),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8),  cmocka_unit_test(test_is_utf8),
     };
     return cmocka_run_group_tests_name("gateway/base/span", tests, NULL, NULL);
 }

@@ -259,32 +259,6 @@ static void test_between_messages(void **state)
     }
 }
 
-static void test_utf8(void **state)
-{
-    static const struct {
-        struct span text;
-        bool good;
-        const char *comment;
-    } texts[] = {
-        {BYTES(""), true, "nothing"},
-        {BYTES("12345678abcdefgh"), true, "whole words of ASCII"},
-        {BYTES("1234567\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e"), true, "characters across a word"},
-        {BYTES("12345678\x80"), false, "a continuation byte behind a word"},
-        {BYTES("1234567\xc3"), false, "cut at the end of a word"},
-        {BYTES("\xed\xa0\x80"), false, "a surrogate"},
-        {BYTES("\xc0\xaf"), false, "overlong"},
-        {BYTES("\xf4\x90\x80\x80"), false, "beyond Unicode"},
-        {BYTES("12345678123456\0"
-               "7"),
-         true, "NUL is a character"},
-    };
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-        print_message("%s\n", texts[i].comment);
-        assert_int_equal(websocket_is_utf8(texts[i].text), texts[i].good);
-    }
-}
-
 static void test_close_frames(void **state)
 {
     char out[WEBSOCKET_CLOSE_FRAME_BYTES], reason[200];
@@ -309,7 +283,6 @@ int main(void)
         cmocka_unit_test(test_messages_of_what_has_passed),
         cmocka_unit_test(test_a_long_message),
         cmocka_unit_test(test_between_messages),
-        cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_close_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ import unittest
 from pathlib import Path
 
 from certificates import Authority
+from issuer import Issuer
 from keys import ALICE, rows
 from raw_http import get, post
 from test_http_front import ADMIN, LISTEN_REQUEST, WAIT_SECONDS, Client, call, metrics, modern, wait_for
@@ -180,6 +181,29 @@ class Straight(unittest.TestCase):
     def test_who_may(self):
         more = f"auth: {{required: true, api_keys: {rows(alice=ALICE)}}}\n"
         self.compare(self.start(False, more), self.start(True, more), AUTHENTICATED)
+
+    def test_whom_the_issuer_knows(self):
+        """Their requests wait for the issuer, half way to libmicrohttpd; some of the callers do not wait with them."""
+        resource = "https://gw.example/mcp"
+        with Issuer(self.folder.name) as issuer:
+            issuer.opaque = {"known": {"sub": "alice", "aud": resource}}
+            more = f"auth: {{required: true, jwt: [{issuer.introspection(resource)}]}}\nlimits: {{auth_attempts: {{per_minute: 0}}}}\n"
+            weir = self.start(True, more)
+            issuer.gate.clear()
+            clients = [(self.client(weir), token) for token in ("known", "unknown", "known", "unknown", "known")]
+            for client, token in clients:
+                client.send(post(extra=[b"Authorization: Bearer " + token.encode()]))
+            gone = clients.pop()[0]
+            gone.close()
+            wait_for(lambda: metrics(weir)['weir_limit_used{limit="connections"}'] <= len(clients) + 1, "the end of the one that left")
+            issuer.gate.set()
+            for client, token in clients:
+                status, fields, body = client.response()
+                self.assertEqual(status, 200 if token == "known" else 401, body)
+                if status == 200:
+                    self.assertEqual(client.send(get()).response()[0], 200)
+                else:
+                    self.assertTrue(client.closed())
 
     def test_large_heads(self):
         more = "limits: {max_head: 1KiB}\n"

@@ -8,7 +8,9 @@
                                      IDLE │       timeout timeout      progress │
                                   idle_timeout                                  │
                                        ↑└──────────── answered ←────────────────┘
-*/
+
+   PEEK, HEAD and BODY that take too long become LATE: told 408, and read on for a moment. What http_straight.c answers
+   is BUSY in between. */
 #pragma once
 #include <microhttpd.h>
 

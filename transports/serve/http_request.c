@@ -352,7 +352,7 @@ static enum MHD_Result catch_up(struct http_request *request, const char *method
 {
     request->ahead = false;
     if (request->asking)
-        return judge(request, method, version);
+        return request->visit.wait ? ask(request) : judge(request, method, version);
     return request->dispatched ? MHD_YES : answer_head(request);
 }
 

@@ -46,7 +46,7 @@ static enum MHD_Result refuse_body(struct http_request *request, enum error_name
     struct http_connection *connection = request->connection;
     const struct error_row *row = error_row(error);
     counter_add(request->front->counters, counter, 1);
-    connection->refused = true;
+    connection->refused_end = UINT64_MAX;
     refusal_send(connection->fd, error, row->status[ERA_MODERN] == MHD_HTTP_SERVICE_UNAVAILABLE);
     access_log_add_refusal(request->front->reactor,
                            &(struct access_refusal){

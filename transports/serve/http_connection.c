@@ -57,7 +57,7 @@ void http_connection_drop(struct http_connection *connection)
 {
     int fd = connection->fd;
     bool ours = !connection->upgraded;
-    bool lingers = connection->refused;
+    bool lingers = connection->refused_end > 0;
     struct http_front *front = connection->front;
     unwatch(connection);
     forget(connection);
@@ -79,14 +79,19 @@ void http_connection_cut(struct http_connection *connection)
     http_carried_touch(connection);
 }
 
+/* Whether its client may still be sending, and would not read why it was refused. */
+static bool is_sending(const struct http_connection *connection)
+{
+    uint64_t end = connection->refused_end;
+    return (end > 0 && socket_state_received(connection->fd) < end) || socket_state_has_input(connection->fd);
+}
+
 /* What libmicrohttpd is about to close; a pump lingers by itself. */
 static void linger(const struct http_connection *connection)
 {
     struct http_front *front = connection->front;
-    if (connection->carried || connection->upgraded || connection->hung_up || connection->stage == HTTP_LATE ||
-        front->ended)
-        return;
-    if (!connection->refused && !socket_state_has_input(connection->fd))
+    bool ours = !connection->carried && !connection->upgraded && connection->stage != HTTP_LATE && !front->ended;
+    if (!ours || connection->hung_up || !is_sending(connection))
         return;
     int copy = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
     if (copy >= 0)

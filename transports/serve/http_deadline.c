@@ -37,7 +37,7 @@ void http_deadline_set(struct http_connection *connection, enum http_stage stage
 static void tell_late(struct http_connection *connection)
 {
     refusal_send(connection->fd, ERROR_REQUEST_TIMEOUT, 0);
-    connection->refused = !connection->carried;
+    connection->refused_end = connection->carried ? 0 : UINT64_MAX;
     if (connection->carried || !connection->mhd) {
         http_connection_cut(connection);
         return;

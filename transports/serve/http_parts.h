@@ -132,12 +132,12 @@ struct http_connection {
     const struct page *page;
     uint64_t since_ms;    /* when the stage began */
     uint64_t taken_bytes; /* heads and bodies of all requests so far, to tell a head that has begun */
+    uint64_t refused_end; /* the number of bytes with which what was refused is whole; 0: nothing was */
     uint64_t progress;    /* SENDING: what the peer had taken when we looked last */
     struct address client;
     int fd;
     unsigned listener; /* as in the arrival */
     uint8_t stage, route;
-    bool refused;         /* its client may still be sending what was refused */
     bool hung_up;         /* the client has closed, at least its sending side */
     bool carried;         /* http_carried.c knows what comes, not the watch */
     bool watching_input;  /* the watch tells of bytes, too */

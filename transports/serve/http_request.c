@@ -271,12 +271,19 @@ void http_request_open_exchange(struct http_request *request)
     init_exchange(request);
 }
 
+/* What its client will have sent by then, as far as it is known. */
+static uint64_t end_of(const struct http_request *request)
+{
+    uint64_t start = request->connection->taken_bytes + http_request_head_size(request);
+    return request->framing.chunked ? UINT64_MAX : start + request->framing.length;
+}
+
 /* Makes the response, unless there is no memory. */
 static void refuse(struct http_request *request, const struct http_refusal *refusal)
 {
     if (!refusal->is_guard)
         counter_add(request->front->counters, refusal->counter, 1);
-    request->connection->refused = true;
+    request->connection->refused_end = end_of(request);
     init_exchange(request);
     request->dispatching = true;
     request->exchange.status = refusal->status;

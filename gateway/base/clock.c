@@ -73,12 +73,6 @@ void clock_format_iso(uint64_t wall_ms, char *out)
     *out = '\0';
 }
 
-static char *put_name(char *out, const char name[4])
-{
-    memcpy(out, name, 3);
-    return out + 3;
-}
-
 void clock_format_http(uint64_t wall_ms, char *out)
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -87,21 +81,14 @@ void clock_format_http(uint64_t wall_ms, char *out)
     time_t seconds = (time_t)(MIN(wall_ms, LAST_MS) / MS_PER_SECOND);
     struct tm tm = {0};
     (void)gmtime_r(&seconds, &tm);
-    out = put_name(out, days[tm.tm_wday]);
-    *out++ = ',';
-    *out++ = ' ';
-    out = put_digits(out, (unsigned)tm.tm_mday, 2);
-    *out++ = ' ';
-    out = put_name(out, months[tm.tm_mon]);
-    *out++ = ' ';
-    out = put_digits(out, (unsigned)tm.tm_year + 1900, 4);
-    *out++ = ' ';
-    out = put_digits(out, (unsigned)tm.tm_hour, 2);
-    *out++ = ':';
-    out = put_digits(out, (unsigned)tm.tm_min, 2);
-    *out++ = ':';
-    out = put_digits(out, (unsigned)tm.tm_sec, 2);
-    memcpy(out, " GMT", sizeof(" GMT"));
+    memcpy(out, "Sun, 00 Jan 0000 00:00:00 GMT", sizeof("Sun, 00 Jan 0000 00:00:00 GMT"));
+    memcpy(out, days[tm.tm_wday], 3);
+    (void)put_digits(out + 5, (unsigned)tm.tm_mday, 2);
+    memcpy(out + 8, months[tm.tm_mon], 3);
+    (void)put_digits(out + 12, (unsigned)tm.tm_year + 1900, 4);
+    (void)put_digits(out + 17, (unsigned)tm.tm_hour, 2);
+    (void)put_digits(out + 20, (unsigned)tm.tm_min, 2);
+    (void)put_digits(out + 23, (unsigned)tm.tm_sec, 2);
 }
 
 void clock_fake(uint64_t now_ns, uint64_t wall_ms)

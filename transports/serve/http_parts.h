@@ -156,7 +156,8 @@ struct http_request {
     char *body;
     size_t body_size, body_room;
     size_t body_start;             /* in `body`: of what http_straight.c has read, the head is there, too */
-    struct span fields;            /* of that head; absent: libmicrohttpd has read it */
+    struct span fields;            /* of that head; absent: libmicrohttpd has read it, and brings the body */
+    const struct http_head *head;  /* what they say, while http_straight.c has it judged */
     size_t body_charged;           /* of it, to limits.memory */
     struct MHD_Response *response; /* made, not yet given to the connection */
     struct span answer;            /* its body, if that is one piece */
@@ -180,7 +181,6 @@ struct http_request {
     bool preflight;    /* answered by us: CORS */
     bool upgrade;      /* asks for the WebSocket protocol: answered by that front */
     bool asking;       /* the head waits for the guard; the callback judges it again when it is resumed */
-    bool whole;        /* its body was there before libmicrohttpd was */
     bool ahead;        /* it has begun, and libmicrohttpd does not know of it yet */
     bool dispatched;
     bool dispatching; /* inside dispatch_*() */

@@ -86,7 +86,10 @@ static int check_http(struct http_connection *connection, struct span method, co
         return refuse_http(refusal, 400, "The method is malformed");
     if (connection->route == HTTP_ROUTE_BAD)
         return refuse_http(refusal, 400, "The request target is malformed");
-    http_fields_each(connection, on_field, &fields);
+    if (connection->request->head)
+        *head = *connection->request->head;
+    else
+        http_fields_each(connection, on_field, &fields);
     if (fields.bad)
         return refuse_http(refusal, 400, "A header field is malformed, or came twice");
     int result = check_size(connection, refusal);

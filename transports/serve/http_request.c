@@ -367,7 +367,7 @@ static enum MHD_Result catch_up(struct http_request *request, const char *method
 
 size_t http_request_head_size(const struct http_request *request)
 {
-    if (request->whole)
+    if (!span_absent(request->fields))
         return request->body_start;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -487,7 +487,7 @@ enum MHD_Result http_request_on_call(void *cls UNUSED, struct MHD_Connection *mh
         return judge(request, method, version);
     if (*upload_size == 0)
         return finish(request);
-    enum MHD_Result result = request->whole ? MHD_YES : http_body_add(request, upload, *upload_size);
+    enum MHD_Result result = !span_absent(request->fields) ? MHD_YES : http_body_add(request, upload, *upload_size);
     *upload_size = 0;
     return result;
 }

@@ -12,6 +12,8 @@
    and the peer has all that the daemon wrote. On one reactor; owns what it holds. */
 #include "transports/serve/http_parts.h"
 
+_Static_assert((size_t)HTTP_STRAIGHT_BYTES <= (size_t)PUMP_FILTER_ROOM, "what is held can be put before what comes");
+
 static const struct span method = {"POST", 4};
 
 /* ---- holding: inside the pump ---- */
@@ -142,11 +144,14 @@ static void serve_request(struct http_request *request, const struct http_messag
 {
     struct http_connection *connection = request->connection;
     request->fields = message->fields;
+    request->head = &message->head;
     request->body_size = message->body.size;
     request->body_start = bytes.size - message->body.size;
-    request->whole = request->ahead = true;
+    request->ahead = true;
     counter_add(request->front->counters, COUNTER_HTTP_REQUESTS, 1);
-    if (http_request_judge(request, method.at, "HTTP/1.1") == 0 && http_request_dispatch(request) != 0)
+    int result = http_request_judge(request, method.at, "HTTP/1.1");
+    request->head = NULL;
+    if (result == 0 && http_request_dispatch(request) != 0)
         http_request_cut(request);
     if (is_ready(request)) {
         finish(connection);

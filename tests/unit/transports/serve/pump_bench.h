@@ -28,7 +28,7 @@ struct bench {
     uv_loop_t loop;
     struct pumps *pumps;
     struct pump *pump;
-    struct side peer, library;
+    struct side peer, inner; /* what stands for a library has the inner end */
     int told;
     enum pump_reason reason;
     struct text *filtered;
@@ -68,7 +68,7 @@ static inline void open_bench(struct bench *bench, struct pump_settings settings
     tcp_pair(outer);
     assert_int_equal(pump_socketpair(inner), 0);
     bench->peer = (struct side){.fd = outer[1], .got = TEXT(64 * MIB)};
-    bench->library = (struct side){.fd = inner[1], .got = TEXT(64 * MIB)};
+    bench->inner = (struct side){.fd = inner[1], .got = TEXT(64 * MIB)};
     settings.outer_fd = outer[0];
     settings.inner_fd = inner[0];
     settings.ended = on_ended;
@@ -86,13 +86,13 @@ static inline void hang_up(struct side *side)
 static inline void close_bench(struct bench *bench)
 {
     hang_up(&bench->peer);
-    hang_up(&bench->library);
+    hang_up(&bench->inner);
     pumps_free(bench->pumps);
     uv_run(&bench->loop, UV_RUN_DEFAULT);
     assert_int_equal(bench->told, 1);
     assert_int_equal(uv_loop_close(&bench->loop), 0);
     text_done(&bench->peer.got);
-    text_done(&bench->library.got);
+    text_done(&bench->inner.got);
 }
 
 static inline void take(struct side *side)
@@ -128,7 +128,7 @@ static inline void turn(struct bench *bench)
             assert_true(clock_now_ms() < wait_until);                                                                  \
             turn(bench);                                                                                               \
             take(&(bench)->peer);                                                                                      \
-            take(&(bench)->library);                                                                                   \
+            take(&(bench)->inner);                                                                                     \
         }                                                                                                              \
     } while (0)
 

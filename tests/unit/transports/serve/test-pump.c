@@ -14,17 +14,17 @@ static void test_carries(void **state UNUSED)
     size_t out = 0, in = 0;
     fill(bytes, SIZE, 7);
     open_bench(&bench, (struct pump_settings){0});
-    while (bench.peer.got.size < SIZE || bench.library.got.size < SIZE) {
+    while (bench.peer.got.size < SIZE || bench.inner.got.size < SIZE) {
         ssize_t sent = send(bench.peer.fd, bytes + in, SIZE - in, MSG_DONTWAIT);
         in += sent > 0 ? (size_t)sent : 0;
-        sent = send(bench.library.fd, bytes + out, SIZE - out, MSG_DONTWAIT);
+        sent = send(bench.inner.fd, bytes + out, SIZE - out, MSG_DONTWAIT);
         out += sent > 0 ? (size_t)sent : 0;
         turn(&bench);
         take(&bench.peer);
-        take(&bench.library);
+        take(&bench.inner);
     }
     assert_memory_equal(bench.peer.got.at, bytes, SIZE);
-    assert_memory_equal(bench.library.got.at, bytes, SIZE);
+    assert_memory_equal(bench.inner.got.at, bytes, SIZE);
     assert_int_equal(pump_queued(bench.pump), 0);
     free(bytes);
     close_bench(&bench);
@@ -45,7 +45,7 @@ static void test_back_pressure_inward(void **state UNUSED)
         turn(&bench);
         assert_true(sent < 32 * MIB);
     }
-    WAIT_FOR(&bench, bench.library.got.size == sent);
+    WAIT_FOR(&bench, bench.inner.got.size == sent);
     close_bench(&bench);
 }
 
@@ -57,7 +57,7 @@ static void test_back_pressure_outward(void **state UNUSED)
     fill(bytes, sizeof(bytes), 2);
     open_bench(&bench, (struct pump_settings){0});
     while (stuck < 200) {
-        ssize_t size = send(bench.library.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        ssize_t size = send(bench.inner.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
         stuck = size > 0 ? 0 : stuck + 1;
         sent += size > 0 ? (size_t)size : 0;
         turn(&bench);
@@ -82,18 +82,18 @@ static void test_peer_half_closes(void **state UNUSED)
     open_bench(&bench, (struct pump_settings){0});
     assert_true(put(&bench.peer, SPAN("question")));
     shutdown(bench.peer.fd, SHUT_WR);
-    WAIT_FOR(&bench, bench.library.at_end);
-    assert_got(&bench.library, "question");
+    WAIT_FOR(&bench, bench.inner.at_end);
+    assert_got(&bench.inner, "question");
     for (int i = 0; i < 100; i++)
         turn(&bench);
     assert_int_equal(bench.told, 0);
     while (out < SIZE) {
-        ssize_t sent = send(bench.library.fd, bytes + out, SIZE - out, MSG_DONTWAIT);
+        ssize_t sent = send(bench.inner.fd, bytes + out, SIZE - out, MSG_DONTWAIT);
         out += sent > 0 ? (size_t)sent : 0;
         turn(&bench);
         take(&bench.peer);
     }
-    hang_up(&bench.library);
+    hang_up(&bench.inner);
     WAIT_FOR(&bench, bench.peer.at_end && bench.told);
     assert_int_equal(bench.peer.got.size, SIZE);
     assert_memory_equal(bench.peer.got.at, bytes, SIZE);
@@ -106,15 +106,15 @@ static void test_inner_half_closes(void **state UNUSED)
 {
     struct bench bench = {0};
     open_bench(&bench, (struct pump_settings){0});
-    assert_true(put(&bench.library, SPAN("answer")));
-    shutdown(bench.library.fd, SHUT_WR);
+    assert_true(put(&bench.inner, SPAN("answer")));
+    shutdown(bench.inner.fd, SHUT_WR);
     WAIT_FOR(&bench, bench.peer.at_end);
     assert_got(&bench.peer, "answer");
     assert_true(put(&bench.peer, SPAN("thanks")));
-    WAIT_FOR(&bench, bench.library.got.size == 6);
+    WAIT_FOR(&bench, bench.inner.got.size == 6);
     hang_up(&bench.peer);
     WAIT_FOR(&bench, bench.told);
-    assert_true(bench.library.at_end);
+    assert_true(bench.inner.at_end);
     assert_int_equal(bench.reason, PUMP_CLOSED_BY_INNER);
     close_bench(&bench);
 }
@@ -125,9 +125,9 @@ static void test_inner_closes_under_a_talking_peer(void **state UNUSED)
     struct bench bench = {0};
     open_bench(&bench, (struct pump_settings){0});
     assert_true(put(&bench.peer, SPAN("unread")));
-    assert_true(put(&bench.library, SPAN("go away")));
+    assert_true(put(&bench.inner, SPAN("go away")));
     turn(&bench);
-    hang_up(&bench.library);
+    hang_up(&bench.inner);
     uint64_t begin = clock_now_ms();
     while (!bench.told) {
         (void)put(&bench.peer, SPAN("and another thing"));
@@ -153,9 +153,9 @@ static void test_peer_resets(void **state UNUSED)
     struct bench bench = {0};
     open_bench(&bench, (struct pump_settings){0});
     assert_true(put(&bench.peer, SPAN("x")));
-    WAIT_FOR(&bench, bench.library.got.size == 1);
+    WAIT_FOR(&bench, bench.inner.got.size == 1);
     reset(&bench.peer);
-    WAIT_FOR(&bench, bench.told && bench.library.at_end);
+    WAIT_FOR(&bench, bench.told && bench.inner.at_end);
     assert_int_equal(bench.reason, PUMP_CLOSED_BY_PEER);
     close_bench(&bench);
 }
@@ -184,7 +184,7 @@ static void test_peer_resets_after_its_half_close(void **state UNUSED)
     struct bench bench = {0};
     open_bench(&bench, (struct pump_settings){0});
     shutdown(bench.peer.fd, SHUT_WR);
-    WAIT_FOR(&bench, bench.library.at_end);
+    WAIT_FOR(&bench, bench.inner.at_end);
     reset(&bench.peer);
     WAIT_FOR(&bench, bench.told);
     assert_int_equal(bench.reason, PUMP_CLOSED_BY_PEER);
@@ -199,10 +199,10 @@ static void test_stalls(void **state UNUSED)
     size_t stuck = 0;
     open_bench(&bench, (struct pump_settings){0});
     while (stuck < 200) {
-        stuck = send(bench.library.fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0 ? 0 : stuck + 1;
+        stuck = send(bench.inner.fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0 ? 0 : stuck + 1;
         turn(&bench);
     }
-    hang_up(&bench.library);
+    hang_up(&bench.inner);
     uint64_t begin = clock_now_ms();
     unsigned turns = 0;
     while (!bench.told && clock_now_ms() - begin < LIMIT_MS) {
@@ -244,7 +244,7 @@ static void test_cut(void **state UNUSED)
     assert_int_equal(bench.told, 0);
     pump_cut(bench.pump);
     pump_finish(bench.pump, SPAN("too late"));
-    WAIT_FOR(&bench, bench.told && bench.peer.at_end && bench.library.at_end);
+    WAIT_FOR(&bench, bench.told && bench.peer.at_end && bench.inner.at_end);
     assert_int_equal(bench.reason, PUMP_CUT);
     assert_int_equal(pumps_count(bench.pumps), 0);
     close_bench(&bench);
@@ -263,10 +263,10 @@ static void test_finish(void **state UNUSED)
 {
     struct bench bench = {0};
     open_bench(&bench, (struct pump_settings){0});
-    assert_true(put(&bench.library, SPAN("written before; ")));
+    assert_true(put(&bench.inner, SPAN("written before; ")));
     pump_finish(bench.pump, SPAN("bye"));
     pump_finish(bench.pump, SPAN("bye again"));
-    WAIT_FOR(&bench, bench.peer.at_end && bench.library.at_end);
+    WAIT_FOR(&bench, bench.peer.at_end && bench.inner.at_end);
     assert_got(&bench.peer, "written before; bye");
     hang_up(&bench.peer);
     WAIT_FOR(&bench, bench.told);
@@ -302,13 +302,13 @@ static void test_filter(void **state UNUSED)
     open_bench(&bench, (struct pump_settings){
                            .filter = filter, .first_to_inner = SPAN("GET dx;"), .first_from_outer = SPAN("early dx")});
     assert_true(put(&bench.peer, SPAN(" late dx")));
-    WAIT_FOR(&bench, bench.library.got.size == 24 - 1);
-    assert_got(&bench.library, "GET dx;early dd late dd");
-    assert_true(put(&bench.library, SPAN("dx")));
+    WAIT_FOR(&bench, bench.inner.got.size == 24 - 1);
+    assert_got(&bench.inner, "GET dx;early dd late dd");
+    assert_true(put(&bench.inner, SPAN("dx")));
     for (const char *c = "abxcq no more"; *c; c++)
         assert_true(put(&bench.peer, (struct span){c, 1}));
-    WAIT_FOR(&bench, bench.library.at_end && bench.peer.at_end);
-    assert_got(&bench.library, "GET dx;early dd late ddabcq");
+    WAIT_FOR(&bench, bench.inner.at_end && bench.peer.at_end);
+    assert_got(&bench.inner, "GET dx;early dd late ddabcq");
     assert_got(&bench.peer, "dxlast");
     shutdown(bench.peer.fd, SHUT_WR);
     WAIT_FOR(&bench, bench.told);
@@ -372,7 +372,7 @@ static void test_swallows_a_head(void **state UNUSED)
         struct bench bench = {0};
         open_bench(&bench, (struct pump_settings){.swallow_head = true});
         for (size_t at = 0; at < all.size; at += chunk) {
-            assert_true(put(&bench.library, (struct span){all.at + at, MIN(chunk, all.size - at)}));
+            assert_true(put(&bench.inner, (struct span){all.at + at, MIN(chunk, all.size - at)}));
             turn(&bench);
         }
         WAIT_FOR(&bench, bench.peer.got.size == 9);
@@ -385,8 +385,8 @@ static void test_other_heads_end_it(void **state UNUSED)
 {
     struct bench bench = {0};
     open_bench(&bench, (struct pump_settings){.swallow_head = true});
-    assert_true(put(&bench.library, SPAN("HTTP/1.1 403 Forbidden\r\n\r\nframe")));
-    WAIT_FOR(&bench, bench.peer.at_end && bench.library.at_end);
+    assert_true(put(&bench.inner, SPAN("HTTP/1.1 403 Forbidden\r\n\r\nframe")));
+    WAIT_FOR(&bench, bench.peer.at_end && bench.inner.at_end);
     assert_int_equal(bench.peer.got.size, 0);
     hang_up(&bench.peer);
     WAIT_FOR(&bench, bench.told);
@@ -397,7 +397,7 @@ static void test_other_heads_end_it(void **state UNUSED)
     char head[PUMP_MAX_SWALLOWED + 64];
     memset(head, 'a', sizeof(head));
     memcpy(head, "HTTP/1.1 101", 12);
-    assert_true(put(&bench.library, (struct span){head, sizeof(head)}));
+    assert_true(put(&bench.inner, (struct span){head, sizeof(head)}));
     WAIT_FOR(&bench, bench.peer.at_end);
     hang_up(&bench.peer);
     WAIT_FOR(&bench, bench.told);
@@ -464,12 +464,12 @@ static void test_at_random(void **state UNUSED)
         for (unsigned step = 0; step < STEPS; step++) {
             if (bench.peer.fd >= 0)
                 act(&bench.peer, &peer);
-            if (bench.library.fd >= 0)
-                act(&bench.library, &library);
+            if (bench.inner.fd >= 0)
+                act(&bench.inner, &library);
             turn(&bench);
         }
         if (bench.peer.got.size > library.sent || !is_beginning(&bench.peer, bytes) ||
-            bench.library.got.size > peer.sent || !is_beginning(&bench.library, bytes))
+            bench.inner.got.size > peer.sent || !is_beginning(&bench.inner, bytes))
             fail_msg("round %u", round);
         close_bench(&bench);
     }

@@ -38,21 +38,21 @@ static void test_carries_when_asked(void **state UNUSED)
     open_attended(&bench, &owner);
     assert_true(put(&bench.peer, SPAN("question")));
     WAIT_FOR(&bench, owner.came == 1);
-    take(&bench.library);
-    assert_got(&bench.library, "question");
+    take(&bench.inner);
+    assert_got(&bench.inner, "question");
     assert_int_equal(pump_flush(bench.pump), 0);
-    assert_true(put(&bench.library, SPAN("answer")));
+    assert_true(put(&bench.inner, SPAN("answer")));
     turn_often(&bench);
     assert_int_equal(bench.peer.got.size, 0);
     assert_int_equal(pump_flush(bench.pump), strlen("answer"));
     WAIT_FOR(&bench, bench.peer.got.size > 0);
     assert_got(&bench.peer, "answer");
-    assert_true(put(&bench.library, SPAN(" and more")));
+    assert_true(put(&bench.inner, SPAN(" and more")));
     pump_leave(bench.pump);
     WAIT_FOR(&bench, bench.peer.got.size > strlen("answer"));
     assert_got(&bench.peer, "answer and more");
     assert_true(put(&bench.peer, SPAN("!")));
-    WAIT_FOR(&bench, bench.library.got.size == strlen("question!"));
+    WAIT_FOR(&bench, bench.inner.got.size == strlen("question!"));
     assert_int_equal(owner.came, 1);
     close_bench(&bench);
     assert_int_equal(owner.gone, 0);
@@ -67,10 +67,10 @@ static void test_the_peers_end_is_told(void **state UNUSED)
     shutdown(bench.peer.fd, SHUT_WR);
     WAIT_FOR(&bench, owner.ended > 0);
     assert_int_equal(owner.came, 1);
-    take(&bench.library);
-    assert_got(&bench.library, "last");
+    take(&bench.inner);
+    assert_got(&bench.inner, "last");
     assert_int_equal(owner.gone, 0);
-    assert_true(put(&bench.library, SPAN("heard")));
+    assert_true(put(&bench.inner, SPAN("heard")));
     assert_int_equal(pump_flush(bench.pump), strlen("heard"));
     WAIT_FOR(&bench, bench.peer.got.size > 0);
     close_bench(&bench);
@@ -86,7 +86,7 @@ static void test_what_came_before_is_told(void **state UNUSED)
     open_bench(&bench, (struct pump_settings){0});
     assert_true(put(&bench.peer, SPAN("early")));
     shutdown(bench.peer.fd, SHUT_WR);
-    WAIT_FOR(&bench, bench.library.at_end);
+    WAIT_FOR(&bench, bench.inner.at_end);
     assert_true(pump_attend(bench.pump, &(struct pump_attendant){.told = on_told, .context = &owner}));
     assert_int_equal(owner.came, 1);
     assert_int_equal(owner.ended, 1);
@@ -130,7 +130,7 @@ static void test_back_pressure(void **state UNUSED)
     fill(bytes, SIZE, 5);
     open_attended(&bench, &owner);
     while (carried > 0) {
-        ssize_t size = send(bench.library.fd, bytes + sent, SIZE - sent, MSG_DONTWAIT);
+        ssize_t size = send(bench.inner.fd, bytes + sent, SIZE - sent, MSG_DONTWAIT);
         sent += size > 0 ? (size_t)size : 0;
         carried = pump_flush(bench.pump);
         assert_true(sent < SIZE);
@@ -141,7 +141,7 @@ static void test_back_pressure(void **state UNUSED)
         unsigned before = owner.taken;
         turn(&bench);
         take(&bench.peer);
-        ssize_t size = send(bench.library.fd, bytes + sent, SIZE - sent, MSG_DONTWAIT);
+        ssize_t size = send(bench.inner.fd, bytes + sent, SIZE - sent, MSG_DONTWAIT);
         sent += size > 0 ? (size_t)size : 0;
         while ((owner.taken > before || size > 0) && pump_flush(bench.pump) > 0)
             ; /* the owner knows what it writes, and is told of the rest */
@@ -197,16 +197,16 @@ static void test_what_is_held_is_passed(void **state UNUSED)
     shutdown(bench.peer.fd, SHUT_WR);
     WAIT_FOR(&bench, keeper.size == strlen("question"));
     turn_often(&bench);
-    take(&bench.library);
-    assert_int_equal(bench.library.got.size, 0);
-    assert_false(bench.library.at_end);
+    take(&bench.inner);
+    assert_int_equal(bench.inner.got.size, 0);
+    assert_false(bench.inner.at_end);
     assert_int_equal(keeper.owner.came + keeper.owner.ended, 0);
     assert_int_equal(pump_passed(bench.pump), 0);
     pump_pass(bench.pump, (struct span){keeper.kept, keeper.size});
     assert_int_equal(keeper.owner.came, 1);
     assert_int_equal(pump_passed(bench.pump), strlen("question"));
-    WAIT_FOR(&bench, bench.library.at_end);
-    assert_got(&bench.library, "question");
+    WAIT_FOR(&bench, bench.inner.at_end);
+    assert_got(&bench.inner, "question");
     assert_int_equal(keeper.owner.ended, 1);
     close_bench(&bench);
 }
@@ -227,8 +227,8 @@ static void test_what_is_held_is_of_use(void **state UNUSED)
     keeper.passes = true;
     assert_true(put(&bench.peer, SPAN("next")));
     WAIT_FOR(&bench, keeper.owner.came == 1);
-    take(&bench.library);
-    assert_got(&bench.library, "next");
+    take(&bench.inner);
+    assert_got(&bench.inner, "next");
     close_bench(&bench);
 }
 
@@ -242,8 +242,8 @@ static void test_held_for_nobody(void **state UNUSED)
     shutdown(bench.peer.fd, SHUT_WR);
     WAIT_FOR(&bench, keeper.size > 0);
     pump_leave(bench.pump);
-    WAIT_FOR(&bench, bench.library.at_end);
-    assert_int_equal(bench.library.got.size, 0);
+    WAIT_FOR(&bench, bench.inner.at_end);
+    assert_int_equal(bench.inner.got.size, 0);
     close_bench(&bench);
 }
 

@@ -29,11 +29,11 @@ static void test_versions_and_keys(void **state)
         SSL_CTX_set_max_proto_version(client.context, rows[i].version);
         dial(bench, &client, rows[i].rsa ? "RSA.example" : "ecdsa.example");
         assert_works(bench, &client);
-        assert_string_equal(bench->library.facts->version, rows[i].version_name);
-        assert_string_equal(bench->library.facts->cipher, rows[i].cipher);
-        assert_string_equal(bench->library.facts->server_name, rows[i].rsa ? "rsa.example" : "ecdsa.example");
-        assert_null(bench->library.facts->subject);
-        assert_false(bench->library.facts->resumed);
+        assert_string_equal(bench->inner.facts->version, rows[i].version_name);
+        assert_string_equal(bench->inner.facts->cipher, rows[i].cipher);
+        assert_string_equal(bench->inner.facts->server_name, rows[i].rsa ? "rsa.example" : "ecdsa.example");
+        assert_null(bench->inner.facts->subject);
+        assert_false(bench->inner.facts->resumed);
         assert_over(bench, &client);
         close_client(&client);
     }
@@ -75,8 +75,8 @@ static void test_request_with_the_last_flight(void **state)
         say(&client, SPAN("early"));
         SSL_shutdown(client.ssl);
         client.holds = false;
-        WAIT_FOR(bench, &client, bench->library.at_end);
-        assert_got(&bench->library.got, "early");
+        WAIT_FOR(bench, &client, bench->inner.at_end);
+        assert_got(&bench->inner.got, "early");
         assert_over(bench, &client);
         close_client(&client);
     }
@@ -279,7 +279,7 @@ static void test_client_certificates(void **state)
         dial(bench, &client, NULL);
         if (rows[i / 2].good) {
             assert_works(bench, &client);
-            struct tls_facts *facts = bench->library.facts;
+            struct tls_facts *facts = bench->inner.facts;
             if (shows == GOOD && bench->tls.client_auth != TLS_CLIENT_NONE) {
                 assert_string_equal(facts->subject, "CN=ci\\, Ünit,O=Test");
                 assert_int_equal(facts->names, 4);
@@ -321,7 +321,7 @@ static bool resumes(struct bench *bench, struct client *client, SSL_SESSION **se
     SSL_set_session(client->ssl, *session);
     assert_works(bench, client);
     bool resumed = SSL_session_reused(client->ssl) == 1;
-    assert_int_equal(bench->library.facts->resumed, resumed);
+    assert_int_equal(bench->inner.facts->resumed, resumed);
     SSL_SESSION_free(*session);
     *session = session_of(bench, client);
     assert_over(bench, client);
@@ -403,8 +403,8 @@ static void test_resumed_client_keeps_its_name(void **state)
     dial(bench, &client, NULL);
     SSL_set_session(client.ssl, session);
     assert_works(bench, &client);
-    assert_true(bench->library.facts->resumed);
-    assert_string_equal(bench->library.facts->subject, "CN=who,O=Test");
+    assert_true(bench->inner.facts->resumed);
+    assert_string_equal(bench->inner.facts->subject, "CN=who,O=Test");
     SSL_SESSION_free(session);
     certificates_free(&who);
     assert_over(bench, &client);
@@ -440,10 +440,10 @@ static void test_reload_while_connected(void **state)
     text_clear(&mistake);
     assert_int_equal(tls_store_poll(bench->store, &mistake), TLS_STORE_RELOADED);
 
-    assert_int_equal(send(bench->library.fd, "still", 5, 0), 5);
+    assert_int_equal(send(bench->inner.fd, "still", 5, 0), 5);
     WAIT_FOR(bench, &old, old.got.size == 11);
     say(&old, SPAN("here"));
-    WAIT_FOR(bench, &old, bench->library.got.size == 12);
+    WAIT_FOR(bench, &old, bench->inner.got.size == 12);
     assert_works(bench, &half);
     common_name(&half, name);
     assert_string_equal(name, "a");

@@ -226,7 +226,7 @@ static void test_large_both_ways(void **state)
     open_client(&client);
     dial(bench, &client, NULL);
     WAIT_FOR(bench, &client, bench->handed_on == 1);
-    while (client.got.size < SIZE || bench->library.got.size < SIZE) {
+    while (client.got.size < SIZE || bench->inner.got.size < SIZE) {
         if (said < SIZE && BIO_ctrl_pending(SSL_get_wbio(client.ssl)) < CHUNK) {
             size_t part = MIN((size_t)50000, SIZE - said);
             say(&client, (struct span){bytes + said, part});
@@ -234,15 +234,15 @@ static void test_large_both_ways(void **state)
             if (said % 3 == 0)
                 SSL_key_update(client.ssl, SSL_KEY_UPDATE_REQUESTED);
         }
-        ssize_t sent = send(bench->library.fd, bytes + answered, SIZE - answered, MSG_DONTWAIT);
+        ssize_t sent = send(bench->inner.fd, bytes + answered, SIZE - answered, MSG_DONTWAIT);
         answered += sent > 0 ? (size_t)sent : 0;
         turn(bench);
         step_client(&client);
-        step_library(&bench->library);
+        step_library(&bench->inner);
         assert_false(client.failed);
     }
     assert_memory_equal(client.got.at, bytes, SIZE);
-    assert_memory_equal(bench->library.got.at, bytes, SIZE);
+    assert_memory_equal(bench->inner.got.at, bytes, SIZE);
     free(bytes);
     assert_over(bench, &client);
     close_client(&client);
@@ -283,9 +283,9 @@ static void test_library_closes(void **state)
     open_client(&client);
     dial(bench, &client, NULL);
     assert_works(bench, &client);
-    assert_int_equal(send(bench->library.fd, "!", 1, 0), 1);
-    close(bench->library.fd);
-    bench->library.fd = -1;
+    assert_int_equal(send(bench->inner.fd, "!", 1, 0), 1);
+    close(bench->inner.fd);
+    bench->inner.fd = -1;
     quota_give(&bench->gateway->quotas, QUOTA_CONNECTIONS, 1);
     WAIT_FOR(bench, &client, client.closed && client.at_end);
     assert_got(&client.got, "answer!");
@@ -306,8 +306,8 @@ static void test_client_closes(void **state)
             SSL_shutdown(client.ssl);
         else
             shutdown(client.fd, SHUT_WR);
-        WAIT_FOR(bench, &client, bench->library.at_end);
-        assert_int_equal(send(bench->library.fd, " late", 5, 0), 5);
+        WAIT_FOR(bench, &client, bench->inner.at_end);
+        assert_int_equal(send(bench->inner.fd, " late", 5, 0), 5);
         WAIT_FOR(bench, &client, client.got.size == 11);
         assert_got(&client.got, "answer late");
         assert_over(bench, &client);
@@ -324,7 +324,7 @@ static void test_broken_record(void **state)
     dial(bench, &client, NULL);
     assert_works(bench, &client);
     send_raw(client.fd, "\x17\x03\x03\x00\x20garbage garbage garbage garbage!", 37);
-    WAIT_FOR(bench, &client, client.alert == SSL_AD_BAD_RECORD_MAC && bench->library.at_end);
+    WAIT_FOR(bench, &client, client.alert == SSL_AD_BAD_RECORD_MAC && bench->inner.at_end);
     assert_over(bench, &client);
     close_client(&client);
 }

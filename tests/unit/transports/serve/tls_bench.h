@@ -35,7 +35,7 @@ struct bench {
         c_pem[CERTIFICATES_PATH], c_key[CERTIFICATES_PATH], ca_pem[CERTIFICATES_PATH];
     struct identity a, b, c, authority;
     struct tls_settings tls;
-    struct library library; /* the newest */
+    struct library inner; /* the newest */
     unsigned handed_on;
 };
 
@@ -75,7 +75,7 @@ static inline struct snapshot *make_snapshot(struct bench *bench)
 
 static inline void drop_library(struct bench *bench)
 {
-    struct library *library = &bench->library;
+    struct library *library = &bench->inner;
     if (library->fd >= 0)
         close(library->fd);
     text_done(&library->got);
@@ -87,11 +87,11 @@ static inline void on_accepted(void *context, const struct tls_shaken *shaken)
 {
     struct bench *bench = context;
     assert_int_equal(shaken->client.any.sa_family, AF_INET);
-    if (bench->library.fd >= 0)
+    if (bench->inner.fd >= 0)
         quota_give(&bench->gateway->quotas, QUOTA_CONNECTIONS, 1);
     drop_library(bench);
-    bench->library.fd = shaken->fd;
-    bench->library.facts = shaken->facts;
+    bench->inner.fd = shaken->fd;
+    bench->inner.facts = shaken->facts;
     bench->handed_on++;
 }
 
@@ -124,7 +124,7 @@ static inline int setup(void **state)
     folder_put_key(&bench->folder, "c.key", &bench->c);
     folder_put_certificate(&bench->folder, "ca.pem", &bench->authority);
     bench->tls = (struct tls_settings){.certificate = bench->a_pem, .key = bench->a_key};
-    bench->library = (struct library){.fd = -1, .got = TEXT(64 * MIB)};
+    bench->inner = (struct library){.fd = -1, .got = TEXT(64 * MIB)};
     assert_int_equal(tls_tickets_new(&bench->tickets), 0);
     *state = bench;
     return 0;
@@ -153,10 +153,10 @@ static inline uint64_t count(struct bench *bench, enum counter name)
 static inline int teardown(void **state)
 {
     struct bench *bench = *state;
-    if (bench->library.fd >= 0)
+    if (bench->inner.fd >= 0)
         quota_give(&bench->gateway->quotas, QUOTA_CONNECTIONS, 1);
     drop_library(bench);
-    text_done(&bench->library.got);
+    text_done(&bench->inner.got);
     tls_edge_free(bench->edge);
     pumps_free(bench->pumps);
     gateway_free(bench->gateway);
@@ -320,7 +320,7 @@ static inline void turn(struct bench *bench)
                 fail_msg("no " #condition);                                                                            \
             turn(bench);                                                                                               \
             step_client(client);                                                                                       \
-            step_library(&(bench)->library);                                                                           \
+            step_library(&(bench)->inner);                                                                             \
         }                                                                                                              \
     } while (0)
 
@@ -341,9 +341,9 @@ static inline void assert_works(struct bench *bench, struct client *client)
     unsigned before = bench->handed_on;
     WAIT_FOR(bench, client, SSL_is_init_finished(client->ssl) && bench->handed_on > before);
     say(client, SPAN("question"));
-    WAIT_FOR(bench, client, bench->library.got.size == 8);
-    assert_got(&bench->library.got, "question");
-    assert_int_equal(send(bench->library.fd, "answer", 6, 0), 6);
+    WAIT_FOR(bench, client, bench->inner.got.size == 8);
+    assert_got(&bench->inner.got, "question");
+    assert_int_equal(send(bench->inner.fd, "answer", 6, 0), 6);
     WAIT_FOR(bench, client, client->got.size == 6);
     assert_got(&client->got, "answer");
 }
@@ -351,7 +351,7 @@ static inline void assert_works(struct bench *bench, struct client *client)
 /* Both ends gone, nothing kept. */
 static inline void assert_over(struct bench *bench, struct client *client)
 {
-    bool had = bench->library.fd >= 0;
+    bool had = bench->inner.fd >= 0;
     hang_up(client);
     drop_library(bench);
     if (had)

@@ -42,7 +42,9 @@ static __thread bool ours; /* the thread that runs the scenario */
 
 static bool refused(void)
 {
-    if (memory.whose == WHOSE_NOBODY || (memory.whose == WHOSE_OURS) != ours)
+    /* Looked at once: it changes while other threads allocate. */
+    enum whose whose = memory.whose;
+    if (whose == WHOSE_NOBODY || (whose == WHOSE_OURS) != ours)
         return false;
     if (memory.left > 1) {
         memory.left--;
